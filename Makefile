@@ -1,0 +1,63 @@
+# Consentgate. `make help` lists what there is; each target creates the environment it needs.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PACKAGES := paillier ledger ledger_service consentgate gateway department_adapter bank_client company_client dev
+STAMP := $(VENV)/.installed
+DEV_STAMP := $(VENV)/.installed-dev
+ROWS ?= 200
+.DEFAULT_GOAL := help
+
+.PHONY: help setup demo up down test e2e lint format protos real-data clean
+
+help: ## List the targets
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Consentgate needs Python 3.11 or newer; say make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+
+$(STAMP): pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+$(DEV_STAMP): pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@ $(STAMP)
+
+setup: $(DEV_STAMP) ## Create .venv with everything for development
+
+demo: $(STAMP) ## Run the main job end to end: consent, request, encrypted score, denials
+	$(BIN)/python -m dev.demo
+
+up: $(STAMP) ## Start the demo topology and leave it running (build/up/topology.json)
+	$(BIN)/python -m dev.up start
+
+down: $(STAMP) ## Stop the topology that `make up` started
+	$(BIN)/python -m dev.up stop
+
+test: $(DEV_STAMP) ## Run all tests that need no long-running processes
+	$(BIN)/python -m pytest -m 'not e2e'
+
+e2e: $(DEV_STAMP) ## Run the tests that start and kill real processes
+	$(BIN)/python -m pytest -m e2e
+
+lint: $(DEV_STAMP) ## ruff, mypy --strict, import contracts, generated stubs
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m dev.check_stubs
+
+format: $(DEV_STAMP) ## Format the code
+	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+protos: $(DEV_STAMP) ## Regenerate consentgate/v1 from protos/
+	$(BIN)/python -m dev.generate_stubs
+
+real-data: $(DEV_STAMP) ## Score real companies through the running system: make real-data DATA=file.arff ROWS=200
+	@test -n "$(DATA)" || { echo "Say which file: make real-data DATA=path/to/companies.arff [ROWS=200]" >&2; exit 2; }
+	$(BIN)/python -m dev.real_data "$(DATA)" --rows $(ROWS)
+
+clean: ## Remove build products (keeps .venv)
+	rm -rf build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,0 +1,1 @@
+"""Bank side: signs requests, verifies receipts and answers, decrypts scores."""

@@ -1,0 +1,1 @@
+"""Company side: signs consents and transitions, watches its own accesses."""

@@ -1,0 +1,1 @@
+"""What both ends of a wire share: contract, evidence, signing, identity, errors, server and channel factories."""

@@ -1,0 +1,1 @@
+"""Demo topology, development CA and sample data. Never imported by the product's packages."""

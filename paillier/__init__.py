@@ -1,0 +1,1 @@
+"""Paillier engine: keys, encodings, encryption and linear algebra on ciphertext columns. Mathematics only."""
