@@ -1,0 +1,51 @@
+"""Reads the ARFF layout of the Polish companies data: numeric attributes, `?` = missing, last attribute `class` {0,1}."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class ArffError(ValueError):
+    """The file is not ARFF of this layout; the message names the line."""
+
+
+@dataclass(frozen=True)
+class CompanyRow:
+    """One company's year: ratios as decimal text (None = missing) and whether it went bankrupt."""
+
+    ratios: dict[str, str | None]
+    bankrupt: bool
+
+
+def read_arff(path: Path) -> list[CompanyRow]:
+    """All rows of the file; raises ArffError naming the first line that does not fit."""
+    lines = enumerate(path.read_text().splitlines(), start=1)
+    names = list(_attributes(lines, path))
+    if not names or names[-1] != "class":
+        raise ArffError(f"{path}: the last attribute must be `class`")
+    return [_row(names, text, f"{path}:{number}") for number, text in lines if text.strip()]
+
+
+def _attributes(lines: Iterator[tuple[int, str]], path: Path) -> Iterator[str]:
+    for _, text in lines:
+        words = text.split()
+        if words and words[0].lower() == "@attribute":
+            yield words[1]
+        elif words and words[0].lower() == "@data":
+            return
+    raise ArffError(f"{path}: no @data line")
+
+
+def _row(names: list[str], text: str, where: str) -> CompanyRow:
+    values = text.strip().split(",")
+    if len(values) != len(names) or values[-1] not in ("0", "1"):
+        raise ArffError(f"{where}: expected {len(names)} values, the last of them 0 or 1")
+    ratios = {name: None if value == "?" else value for name, value in zip(names[:-1], values[:-1], strict=True)}
+    try:
+        for value in ratios.values():
+            float(value or 0)
+    except ValueError as error:
+        raise ArffError(f"{where}: a value is not a number") from error
+    return CompanyRow(ratios, values[-1] == "1")
