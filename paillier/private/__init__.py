@@ -1,0 +1,7 @@
+"""Private-key code. Importable only from bank_client and company_client: an import-linter contract guards it."""
+
+from paillier.private.blum_prover import prove
+from paillier.private.keyfile import load, save
+from paillier.private.keys import PrivateKey, generate
+
+__all__ = ["PrivateKey", "generate", "load", "prove", "save"]
