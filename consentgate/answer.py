@@ -1,7 +1,7 @@
 """A department's signed answer, and the release that binds all answers to the output.
 
-The department signs *what* it released (columns, layout, key, period, digest of the ciphertexts) for *which* decision
-leaf; gateway, bank and auditor verify it with the same function.
+The department signs *what* it released (columns, layout, key, period, digest of the ciphertexts) for *which*
+decision leaf; gateway, bank and auditor verify it with the same function.
 """
 
 from __future__ import annotations
@@ -52,12 +52,18 @@ def sign_answer(
 
 
 def verify_answer(token: bytes, order: ReleaseOrder, anchors: Anchors) -> VerifiedAnswer:
-    """Signature and every binding of an answer to `order`; raises ANSWER_SIGNATURE or ANSWER_MISMATCH with the field."""
+    """Signature and every binding of an answer to `order`; raises ANSWER_SIGNATURE or ANSWER_MISMATCH with
+    the field.
+    """
     payload, signer = signing.verify_institution(
         token, StatementKind.FEATURE_ANSWER, anchors.member_ca, order.decided_at, ErrorCode.ANSWER_SIGNATURE
     )
     claims = FeatureAnswerClaims.parse(payload, "answer_jws")
-    if signer.role is not Role.DEPARTMENT or signer.trust_domain != anchors.trust_domain or str(signer) != claims.iss:
+    if (
+        signer.role is not Role.DEPARTMENT
+        or signer.trust_domain != anchors.trust_domain
+        or str(signer) != claims.iss
+    ):
         raise ConsentgateError(ErrorCode.ANSWER_SIGNATURE, field="answer_jws.iss")
     _check_bindings(claims, signer, order, anchors)
     return VerifiedAnswer(signer.id, canonical.digest(token), claims)
@@ -69,7 +75,9 @@ def check_ciphertexts(answer: VerifiedAnswer, ciphertexts: bytes) -> None:
         raise ConsentgateError(ErrorCode.ANSWER_MISMATCH, field="answer_jws.ciphertexts")
 
 
-def _check_bindings(claims: FeatureAnswerClaims, signer: SpiffeId, order: ReleaseOrder, anchors: Anchors) -> None:
+def _check_bindings(
+    claims: FeatureAnswerClaims, signer: SpiffeId, order: ReleaseOrder, anchors: Anchors
+) -> None:
     department = next((entry for entry in order.header.departments if entry.id == signer.id), None)
     if department is None:
         raise ConsentgateError(ErrorCode.ANSWER_MISMATCH, field="answer_jws.iss")
@@ -107,7 +115,8 @@ def verify_release(
 ) -> VerifiedLeaf:
     """The ledger recorded exactly these answers and this output for this decision, witnessed.
 
-    Departments left out must be declared `missing` in the leaf and `encode` in the header. Raises RELEASE_MISMATCH, RECEIPT_INVALID.
+    Departments left out must be declared `missing` in the leaf and `encode` in the header. Raises
+    RELEASE_MISMATCH, RECEIPT_INVALID.
     """
     try:
         leaf = verify_receipt(receipt, anchors.log_policy)

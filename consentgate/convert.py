@@ -1,4 +1,6 @@
-"""Protobuf messages ↔ domain types. Domain code never sees a message; only servicers, clients and this module do."""
+"""Protobuf messages ↔ domain types. Domain code never sees a message; only servicers, clients and this
+module do.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The evidence bundle and its one verifier (design 1, "Two ideas carry everything").
 
-`verify(bundle, anchors, now)` is pure: no I/O, no clock, no state but a cache of already proven Paillier keys. The adapter,
-the bank, the auditor (and, in quorum custody, the trustee) call it; none has a second opinion of its own. What it
-returns is all that the next step may use.
+`verify(bundle, anchors, now)` is pure: no I/O, no clock, no state but a cache of already proven Paillier
+keys. The adapter, the bank, the auditor (and, in quorum custody, the trustee) call it; none has a second
+opinion of its own. What it returns is all that the next step may use.
 
 What it proves, in this order:
  1. the bank signed the request, for this federation, in its own name;
@@ -14,8 +14,8 @@ What it proves, in this order:
  7. the bank registered the recipient key, with a Paillier-Blum proof;
  8. the ledger recorded exactly this decision, `allow`, witnessed by the quorum, and recently.
 
-What it cannot know, and the adapter checks beside it: whether the consent was revoked since (its tail of the ledger),
-how often it was used (its own counter), whether the token is the one pinned, and its own catalogue.
+What it cannot know, and the adapter checks beside it: whether the consent was revoked since (its tail of the
+ledger), how often it was used (its own counter), whether the token is the one pinned, and its own catalogue.
 """
 
 from __future__ import annotations
@@ -97,7 +97,9 @@ class ReleaseOrder:
 
 
 def verify(bundle: EvidenceBundle, anchors: Anchors, now: datetime) -> ReleaseOrder:
-    """Verifies every binding of the bundle as of `now` (aware); raises ConsentgateError with the code of the first broken one."""
+    """Verifies every binding of the bundle as of `now` (aware); raises ConsentgateError with the code of the
+    first broken one.
+    """
     decision = verify_decision(bundle.decision, anchors, now)
     decided_at = _time(decision.entry.ts)
     request, bank = verify_request(bundle.request_jws, anchors, decided_at)
@@ -124,7 +126,7 @@ def verify(bundle: EvidenceBundle, anchors: Anchors, now: datetime) -> ReleaseOr
         not_after=_not_after(decision),
     )
     _check_leaf_commits(order, bundle)
-    _check_moment(order, now)
+    _check_moment(order, anchors, now)
     return order
 
 
@@ -137,11 +139,19 @@ def decision_time(bundle: EvidenceBundle, anchors: Anchors) -> datetime:
 
 
 def verify_request(token: bytes, anchors: Anchors, at: datetime) -> tuple[ScoreRequestClaims, SpiffeId]:
-    """The bank's signed request: signature and chain valid at `at`, signer is `iss` and a bank, issued around `at`."""
+    """The bank's signed request: signature and chain valid at `at`, signer is `iss` and a bank, issued
+    around `at`.
+    """
     kind = StatementKind.SCORE_REQUEST
-    payload, signer = signing.verify_institution(token, kind, anchors.member_ca, at, ErrorCode.REQUEST_SIGNATURE)
+    payload, signer = signing.verify_institution(
+        token, kind, anchors.member_ca, at, ErrorCode.REQUEST_SIGNATURE
+    )
     request = ScoreRequestClaims.parse(payload, "request_jws")
-    if signer.role is not Role.BANK or str(signer) != request.iss or signer.trust_domain != anchors.trust_domain:
+    if (
+        signer.role is not Role.BANK
+        or str(signer) != request.iss
+        or signer.trust_domain != anchors.trust_domain
+    ):
         raise ConsentgateError(ErrorCode.REQUEST_ISSUER, field="request_jws.iss")
     _check_audience(request, kind, anchors, ErrorCode.REQUEST_AUDIENCE, "request_jws")
     if abs(request.issued_at - at) > REQUEST_WINDOW:
@@ -158,6 +168,9 @@ def verify_attestation(token: bytes, anchors: Anchors, at: datetime) -> CompanyA
     payload = signing.verify_pinned(token, kind, anchors.registry_key, ErrorCode.ATTESTATION_SIGNATURE)
     attestation = CompanyAttestationClaims.parse(payload, "attestation_jws")
     _check_audience(attestation, kind, anchors, ErrorCode.ATTESTATION_SIGNATURE, "attestation_jws")
+    registry = f"spiffe://{anchors.trust_domain}/{Role.DEPARTMENT}/{anchors.registry_department}"
+    if attestation.iss != registry:
+        raise ConsentgateError(ErrorCode.ATTESTATION_SIGNATURE, field="attestation_jws.iss")
     if not attestation.valid_from <= at.timestamp() < attestation.valid_until:
         raise ConsentgateError(ErrorCode.ATTESTATION_EXPIRED, field="attestation_jws.valid_until")
     return attestation
@@ -217,7 +230,9 @@ def _verify_header(data: bytes, request: ScoreRequestClaims, consent: ConsentCla
     return header
 
 
-def check_header_covered(header: ScorecardHeader, request: ScoreRequestClaims, consent: ConsentClaims) -> None:
+def check_header_covered(
+    header: ScorecardHeader, request: ScoreRequestClaims, consent: ConsentClaims
+) -> None:
     """The scorecard serves the request's use and custody, and reads only categories the consent names."""
     if header.use != request.use:
         raise ConsentgateError(ErrorCode.CONSENT_SCOPE, field="scorecard_header.use")
@@ -271,7 +286,8 @@ def verify_key_registration(token: bytes, anchors: Anchors, at: datetime, bank: 
 def _proven_key(key_json: str, proof_json: str, owner: str) -> PublicKey:
     try:
         key = PublicKey.from_phe_json(key_json)
-        verify_blum(key, BlumProof.from_json(proof_json), owner.encode())
+        proof = canonical.parse(proof_json.encode(), "key_registration_jws.proof")
+        verify_blum(key, BlumProof.from_json(proof), owner.encode())
     except ProofInvalid as error:
         raise ConsentgateError(ErrorCode.KEY_PROOF, field="key_registration_jws.proof") from error
     except PaillierError as error:
@@ -331,11 +347,16 @@ def _check_leaf_commits(order: ReleaseOrder, bundle: EvidenceBundle) -> None:
     expected["approval"] = order.approval_digest
     body = order.decision.entry.body
     for name, value in expected.items():
-        if body.get(name) != value:
+        # Compared as bytes: to Python, and to no other language, True equals 1.
+        if name not in body or canonical.encode(body[name]) != canonical.encode(value):
             raise ConsentgateError(ErrorCode.RECEIPT_MISMATCH, field=f"decision.leaf.{name}")
 
 
-def _check_moment(order: ReleaseOrder, now: datetime) -> None:
+def _check_moment(order: ReleaseOrder, anchors: Anchors, now: datetime) -> None:
+    # Whoever writes the ledger dates its leaves; the witnesses' clocks bound what it can claim. Without this,
+    # a leaf dated next year would use a consent that is not valid yet.
+    if order.decided_at > order.decision.cosigned_at + anchors.freshness:
+        raise ConsentgateError(ErrorCode.CLOCK_SKEW, field="decision.leaf.ts")
     if not timedelta(0) < order.not_after - order.decided_at <= DECISION_LIFE:
         raise ConsentgateError(ErrorCode.RECEIPT_EXPIRED, field="decision.leaf.not_after")
     if now > order.not_after:
@@ -354,6 +375,8 @@ def _time(text: str) -> datetime:
     return datetime.fromisoformat(text).astimezone(UTC)
 
 
-def _check_audience(claims: Claims, kind: StatementKind, anchors: Anchors, failure: ErrorCode, name: str) -> None:
+def _check_audience(
+    claims: Claims, kind: StatementKind, anchors: Anchors, failure: ErrorCode, name: str
+) -> None:
     if claims.aud != kind.audience(anchors.trust_domain):
         raise ConsentgateError(failure, field=f"{name}.aud")

@@ -1,13 +1,16 @@
-"""Scorecards as they travel: a header that departments see, and weights that only bank, gateway and reviewers see.
+"""Scorecards as they travel: a header that departments see, and weights that only bank, gateway and reviewers
+see.
 
-The header's SHA-256 is the scorecard id; it holds a salted commitment to the weights, so the id fixes both. Score:
-S = bias + Σ points·column positions, over integers (design 2). Column specifications are repeated in the header in full:
-a department compares them with its own catalogue, and nothing about a column can change under an approved scorecard.
+The header's SHA-256 is the scorecard id; it holds a salted commitment to the weights, so the id fixes both.
+Score: S = bias + Σ points·column positions, over integers (design 2). Column specifications are repeated in
+the header in full: a department compares them with its own catalogue, and nothing about a column can change
+under an approved scorecard.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,8 +27,10 @@ from paillier.score_range import score_range
 
 MAX_COLUMNS = 1024
 """Most columns of one scorecard."""
-MAX_SCORE = 2**62
-"""Largest magnitude of a score: it must stay a machine integer at every bank."""
+MAX_SCORE = canonical.MAX_INTEGER
+"""Largest magnitude of a score: the header that states it is JSON, and every bank must read it exactly."""
+IDENTIFIER = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+"""Column names stand in ledger leaves, which admit nothing else."""
 COMMITMENT_LABEL = b"consentgate/v1/weights\x00"
 
 ScoreInteger = Annotated[int, Field(ge=-MAX_SCORE, le=MAX_SCORE)]
@@ -42,7 +47,9 @@ class _Closed(BaseModel):
             return cls.model_validate_json(data)
         except ValidationError as error:
             where = ".".join(str(part) for part in error.errors(include_input=False)[0]["loc"])
-            raise ConsentgateError(ErrorCode.INVALID_ARGUMENT_FIELD, field=f"{name}.{where}".rstrip(".")) from None
+            raise ConsentgateError(
+                ErrorCode.INVALID_ARGUMENT_FIELD, field=f"{name}.{where}".rstrip(".")
+            ) from None
 
     def encode(self) -> bytes:
         """Canonical bytes."""
@@ -91,7 +98,7 @@ class ScorecardHeader(_Closed):
     departments: Annotated[list[HeaderDepartment], Field(min_length=1, max_length=64)]
     score_low: ScoreInteger
     score_high: ScoreInteger
-    slot_bits: Annotated[int, Field(ge=1, le=64)]
+    slot_bits: Annotated[int, Field(ge=1, le=MAX_SCORE.bit_length() + 1)]
     weight_bits: Annotated[int, Field(ge=2, le=32)]
     weights_commitment: Hex32
 
@@ -102,14 +109,16 @@ class ScorecardHeader(_Closed):
 
     @classmethod
     def parse(cls, data: bytes, name: str) -> Self:
-        """As in the base class; also refuses a department or column named twice and unusable specifications."""
+        """As in the base class; also refuses a department or column named twice and unusable
+        specifications.
+        """
         header = super().parse(data, name)
         ids = [department.id for department in header.departments]
         if len(set(ids)) != len(ids):
             raise ConsentgateError(ErrorCode.SCORECARD_INVALID, field=f"{name}.departments")
         for department in header.departments:
             names = department.names()
-            if len(set(names)) != len(names):
+            if len(set(names)) != len(names) or not all(map(IDENTIFIER.fullmatch, names)):
                 raise ConsentgateError(ErrorCode.SCORECARD_INVALID, field=f"{name}.departments.columns")
         return header
 
@@ -140,7 +149,9 @@ class ColumnWeights(_Closed):
 
 
 class ScorecardWeights(_Closed):
-    """What departments never see."""
+    """What departments never see. `bias` is the intercept over *encoded* positions
+    (`paillier.score_range.shifted_bias`).
+    """
 
     v: Literal[1]
     salt: Hex32
@@ -174,23 +185,23 @@ class Scorecard:
 
     def _exact_range(self) -> tuple[int, int]:
         return exact_range(
-            [column for _, column in self.header.columns()], self.weights, self.header.weight_bits, "weights.weights"
+            [column for _, column in self.header.columns()],
+            self.weights,
+            self.header.weight_bits,
+            "weights.weights",
         )
 
     def points(self) -> list[int]:
         """All weights, flat, in the order of the ciphertexts."""
         return [point for entry in self.weights.weights for point in entry.points]
 
-    def intercept(self) -> int:
-        """Constant to add to Σ points·positions so that the result is the score."""
-        return self.weights.bias
 
-
-def exact_range(columns: list[Column], weights: ScorecardWeights, weight_bits: int, field: str) -> tuple[int, int]:
+def exact_range(
+    columns: list[Column], weights: ScorecardWeights, weight_bits: int, field: str
+) -> tuple[int, int]:
     """Exact least and greatest score; raises SCORECARD_RANGE when weights or range do not fit."""
     try:
-        return score_range(
-            columns, [entry.points for entry in weights.weights], weights.bias, weight_bits=weight_bits
-        )
+        points = [point for entry in weights.weights for point in entry.points]
+        return score_range(columns, points, weights.bias, weight_bits=weight_bits)
     except PaillierError as error:
         raise ConsentgateError(ErrorCode.SCORECARD_RANGE, field=field) from error

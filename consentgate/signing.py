@@ -1,22 +1,24 @@
 """Signing and verifying statements as JWS (RFC 7515) with Ed25519 (RFC 9864) or, for institutions, ES256.
 
-Three ways to be known: an *institution* signs with a certificate whose chain (`x5c`) ends in the verifier's own member
-CA; a *pinned* party (the company registry) signs with a key the verifier holds as an anchor; *persons* (a company's
-signatories, reviewers) sign jointly, in the general JSON serialization, with keys a trusted statement or anchor names.
+Three ways to be known: an *institution* signs with a certificate whose chain (`x5c`) ends in the verifier's
+own member CA; a *pinned* party (the company registry) signs with a key the verifier holds as an anchor;
+*persons* (a company's signatories, reviewers) sign jointly, in the general JSON serialization, with keys a
+trusted statement or anchor names.
 
-The protected header holds exactly `alg`, `typ` and `x5c` or `kid`: everything else (`jwk`, `jku`, `x5u`, `crit`, `b64`,
-unprotected headers) is refused, and the algorithm is pinned to the key, never chosen by the message.
+The protected header holds exactly `alg`, `typ` and `x5c` or `kid`: everything else (`jwk`, `jku`, `x5u`,
+`crit`, `b64`, unprotected headers) is refused, and the algorithm is pinned to the key, never chosen by the
+message.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
@@ -67,7 +69,9 @@ class PersonSigner:
     @property
     def jwk(self) -> PublicJwk:
         """The public key as it stands in attestations and anchors."""
-        return PublicJwk.model_validate({name: self.key.as_dict(private=False)[name] for name in ("kty", "crv", "x")})
+        return PublicJwk.model_validate(
+            {name: self.key.as_dict(private=False)[name] for name in ("kty", "crv", "x")}
+        )
 
     @property
     def kid(self) -> str:
@@ -102,14 +106,18 @@ class InstitutionSigner:
         except (OSError, ValueError, TypeError, JoseError) as error:
             raise ConsentgateError(ErrorCode.CONFIG_INVALID, field=str(key_path)) from error
         if private.public_key() != chain[0].public_key():
-            raise ConsentgateError(ErrorCode.CONFIG_INVALID, field=str(key_path), private="key and certificate differ")
+            raise ConsentgateError(
+                ErrorCode.CONFIG_INVALID, field=str(key_path), private="key and certificate differ"
+            )
         return cls(identity, chain, key)
 
     def sign(self, kind: StatementKind, claims: Claims) -> bytes:
         """Compact JWS with the certificate chain in `x5c`."""
         chain = [base64.b64encode(c.public_bytes(serialization.Encoding.DER)).decode() for c in self.chain]
         header = {"alg": _algorithm(self.key), "typ": kind.typ, "x5c": chain}
-        return jws.serialize_compact(header, claims.payload(), self.key, algorithms=[_algorithm(self.key)]).encode()
+        return jws.serialize_compact(
+            header, claims.payload(), self.key, algorithms=[_algorithm(self.key)]
+        ).encode()
 
 
 def sign_jointly(kind: StatementKind, claims: Claims, signers: Sequence[PersonSigner]) -> bytes:
@@ -128,7 +136,9 @@ def join_signatures(compacts: Sequence[bytes]) -> bytes:
     """Joins compact JWS over one and the same payload into the general JSON serialization."""
     parts = [compact.decode().split(".") for compact in compacts]
     if len({payload for _, payload, _ in parts}) != 1:
-        raise ConsentgateError(ErrorCode.INVALID_ARGUMENT_FIELD, field="signatures", private="payloads differ")
+        raise ConsentgateError(
+            ErrorCode.INVALID_ARGUMENT_FIELD, field="signatures", private="payloads differ"
+        )
     signatures = [{"protected": protected, "signature": signature} for protected, _, signature in parts]
     return canonical.encode({"payload": parts[0][1], "signatures": signatures})
 
@@ -163,7 +173,8 @@ def verify_jointly(
 ) -> bytes:
     """Payload of a jointly signed statement; `keys` maps each person to the person's key.
 
-    Every signature must be good and by a known person, and at least `required` distinct persons must have signed.
+    Every signature must be good and by a known person, and at least `required` distinct persons must have
+    signed.
     """
     payload, compacts = _split_general(token, failure)
     by_kid = {_imported(key).thumbprint(): (person, key) for person, key in keys.items()}
@@ -192,8 +203,11 @@ def unverified_payload(token: bytes, name: str) -> bytes:
 
 def _split_general(token: bytes, failure: ErrorCode) -> tuple[bytes, list[bytes]]:
     try:
-        value = json.loads(token)
-        if set(value) != {"payload", "signatures"} or not 1 <= len(value["signatures"]) <= MAX_JOINT_SIGNATURES:
+        value: Any = canonical.parse(token, "jws")
+        if (
+            set(value) != {"payload", "signatures"}
+            or not 1 <= len(value["signatures"]) <= MAX_JOINT_SIGNATURES
+        ):
             raise ValueError("not a general JWS")
         compacts = []
         for entry in value["signatures"]:
@@ -201,17 +215,19 @@ def _split_general(token: bytes, failure: ErrorCode) -> tuple[bytes, list[bytes]
                 raise ValueError("unprotected or unknown member")
             compacts.append(f"{entry['protected']}.{value['payload']}.{entry['signature']}".encode("ascii"))
         return _decode(value["payload"]), compacts
-    except (ValueError, TypeError, AttributeError, KeyError) as error:
+    except (ConsentgateError, ValueError, TypeError, AttributeError, KeyError) as error:
         raise ConsentgateError(failure, private="not a JWS in general JSON serialization") from error
 
 
-def _protected_header(token: bytes, kind: StatementKind, key_parameter: str, failure: ErrorCode) -> dict[str, object]:
+def _protected_header(
+    token: bytes, kind: StatementKind, key_parameter: str, failure: ErrorCode
+) -> dict[str, object]:
     try:
         protected, _, _ = token.decode("ascii").split(".")
-        header = json.loads(_decode(protected))
-    except (ValueError, TypeError) as error:
+        header = canonical.parse(_decode(protected), "jws.protected")
+    except (ConsentgateError, ValueError) as error:
         raise ConsentgateError(failure, private="not a compact JWS") from error
-    if not isinstance(header, dict) or set(header) != {"alg", "typ", key_parameter}:
+    if set(header) != {"alg", "typ", key_parameter}:
         raise ConsentgateError(failure, private="header has missing or forbidden parameters")
     if header["typ"] != kind.typ:
         raise ConsentgateError(failure, private="typ is of another kind of statement")

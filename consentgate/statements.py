@@ -1,8 +1,9 @@
 """The signed statements: what each party may say, claim by claim (docs/wire.md).
 
-Every kind of statement has its own `typ` and its own audience, so that a signature made for one purpose is worth
-nothing for another. Models are strict and closed: an unknown claim is refused, since a verifier that ignores what it
-does not know may drop a restriction. Times are integer seconds since 1970 (RFC 7519 NumericDate without fraction).
+Every kind of statement has its own `typ` and its own audience, so that a signature made for one purpose is
+worth nothing for another. Models are strict and closed: an unknown claim is refused, since a verifier that
+ignores what it does not know may drop a restriction. Times are integer seconds since 1970 (RFC 7519
+NumericDate without fraction).
 """
 
 from __future__ import annotations
@@ -78,13 +79,17 @@ class Claims(BaseModel):
 
     @classmethod
     def parse(cls, payload: bytes, name: str) -> Self:
-        """Claims in `payload`; raises INVALID_ARGUMENT_FIELD that names the first offending claim, never its value."""
+        """Claims in `payload`; raises INVALID_ARGUMENT_FIELD that names the first offending claim, never its
+        value.
+        """
         canonical.parse(payload, name)
         try:
             return cls.model_validate_json(payload)
         except ValidationError as error:
             where = ".".join(str(part) for part in error.errors(include_input=False)[0]["loc"])
-            raise ConsentgateError(ErrorCode.INVALID_ARGUMENT_FIELD, field=f"{name}.{where}".rstrip(".")) from None
+            raise ConsentgateError(
+                ErrorCode.INVALID_ARGUMENT_FIELD, field=f"{name}.{where}".rstrip(".")
+            ) from None
 
     def payload(self) -> bytes:
         """Canonical bytes to be signed."""
@@ -144,8 +149,9 @@ class DataRange(BaseModel):
 class ConsentClaims(_OfCompany):
     """A company's consent (fields as in India's Account Aggregator / ReBIT); signed by its signatories.
 
-    Never edited: a change is a new version that supersedes. `subject` is the token under which the ledger speaks of
-    this company towards this grantee group; `data_life` is for how many days the grantee may keep what it learned.
+    Never edited: a change is a new version that supersedes. `subject` is the token under which the ledger
+    speaks of this company towards this grantee group; `data_life` is for how many days the grantee may keep
+    what it learned.
     """
 
     consent_id: Hex16
@@ -210,9 +216,11 @@ class Signatory(BaseModel):
 
 
 class CompanyAttestationClaims(_OfCompany):
-    """The company registry says which persons sign for a company, and how many of them; signed by the registry.
+    """The company registry says which persons sign for a company, and how many of them; signed by the
+    registry.
 
-    `entity` is an opaque id under which the company appears in certificates, so that its code appears in none.
+    `entity` is an opaque id under which the company appears in certificates, so that its code appears in
+    none.
     """
 
     iss: Spiffe
@@ -258,7 +266,9 @@ class ScorecardApprovalClaims(Claims):
         if len(states) != len(self.scorecards):
             raise ValueError("scorecards names one id twice")
         if states.get(self.scorecard) != ("approved" if self.action == "APPROVE" else "retired"):
-            raise ValueError("scorecards does not contain the scorecard in the state that the action gives it")
+            raise ValueError(
+                "scorecards does not contain the scorecard in the state that the action gives it"
+            )
         return self
 
     def approved(self) -> frozenset[str]:
