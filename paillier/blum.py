@@ -1,24 +1,27 @@
-"""Paillier-Blum proof, verifier's side: n is a product of two primes that are 3 modulo 4, and gcd(n, phi(n)) = 1.
+"""Paillier-Blum proof, verifier's side: n = p·q for primes that are 3 modulo 4, and gcd(n, phi(n)) = 1.
 
-Spec: CGGMP 2020 (eprint 2021/060), protocol Π_mod, made non-interactive by Fiat-Shamir. The prover publishes w with
-Jacobi symbol -1, and for challenges y_i = H(domain, n, context, w, i):
+Spec: CGGMP 2020 (eprint 2021/060), protocol Π_mod, made non-interactive by Fiat-Shamir. The prover publishes
+w with Jacobi symbol -1, and for challenges y_i = H(domain, n, context, w, i):
     z_i with z_i^n = y_i modulo n, and x_i, a_i, b_i with x_i^4 = (-1)^(a_i)·w^(b_i)·y_i modulo n.
 
-Why it is sound, for an n that passed `PublicKey.check` (odd, composite, no perfect power, no factor below 2^16):
-  - gcd(n, phi(n)) > 1: then some prime r >= 2^16 divides both, n-th powers are at most 1/r of all units, and each z_i exists
-    with probability at most 2^-16;
-  - three or more different primes: squares are at most 1/8 of the units and ±1, ±w cover at most four classes of
-    them, so each x_i exists with probability at most 1/2;
+Why it is sound, for an n that passed `PublicKey.check` (odd, composite, no perfect power, no factor below
+2^16):
+  - gcd(n, phi(n)) > 1: then some prime r >= 2^16 divides both, n-th powers are at most 1/r of all units, and
+    each z_i exists with probability at most 2^-16;
+  - three or more different primes: squares are at most 1/8 of the units and ±1, ±w cover at most four classes
+    of them, so each x_i exists with probability at most 1/2;
   - two different primes, both 1 modulo 4: fourth powers are 1/16 of the units, four classes cover 1/4;
   - a power of one prime has gcd(n, phi(n)) > 1, and a prime is refused by `PublicKey.check`.
-So every iteration catches a bad modulus with probability at least 1/2, and a prover who tries 2^k hashes succeeds with
-probability 2^(k - ITERATIONS). CGGMP use 80; here the proof is made without a live verifier, so 128 are demanded: the
-strength of a 3072-bit key. gcd(n, phi(n)) = 1 makes decryption unique and encryption a bijection.
+So every iteration catches a bad modulus with probability at least 1/2, and a prover who tries 2^k hashes
+succeeds with probability 2^(k - ITERATIONS). CGGMP use 80; here the proof is made without a live verifier, so
+128 are demanded: the strength of a 3072-bit key. gcd(n, phi(n)) = 1 makes decryption unique and encryption a
+bijection.
 
-Left out: a lower bound on the size of the factors (CGGMP Π_fac): an unbalanced key harms the data of the key's owner's
-own requests only, and its owner could as well publish the private key.
+Left out: a lower bound on the size of the factors (CGGMP Π_fac). An owner with badly unbalanced primes opens to
+outsiders what was released to it, as it could by publishing its private key.
 
-Thread-safety: pure functions; gmpy2 arithmetic. Verification costs about one second at 3072 bits: cache by key id.
+Thread-safety: pure functions; gmpy2 arithmetic. Verification costs about one second at 3072 bits: cache by
+key id.
 """
 
 import hashlib
@@ -55,7 +58,7 @@ class BlumProof:
     b: tuple[int, ...]
 
     def to_json(self) -> dict[str, object]:
-        """Lower-case hex without leading zeros for numbers, integers 0 and 1 for bits; canonical under JCS."""
+        """Numbers as lower-case hex without leading zeros, bits as integers; canonical under JCS."""
         return {
             "type": PROOF_TYPE,
             "w": f"{self.w:x}",
@@ -82,7 +85,8 @@ class BlumProof:
 def verify(public_key: PublicKey, proof: BlumProof, context: bytes) -> None:
     """Raise `ProofInvalid` naming the part that fails, else return.
 
-    `context` binds a proof to its purpose (who registers the key, where); prover and verifier must use the same.
+    `context` binds a proof to its purpose (who registers the key, where); prover and verifier must use the
+    same.
     """
     n = public_key.n
     for name, items in (("x", proof.x), ("z", proof.z), ("a", proof.a), ("b", proof.b)):

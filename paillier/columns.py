@@ -1,17 +1,19 @@
 """Columns: how a department's value becomes the small integers that are encrypted.
 
-Spec: design 2 "Encoding". A column description is part of signed scorecard headers, therefore its JSON form holds integers
-and strings only, within the range that every JSON reader keeps exact, and is parsed strictly.
+Spec: design 2 "Encoding". A column description is part of signed scorecard headers, therefore its JSON form
+holds integers and strings only, within the range that every JSON reader keeps exact, and is parsed strictly.
 
     numeric  {"kind": "numeric", "name", "scale", "lo", "hi", "transform": "identity" | "ln"}
              two ciphertexts: clamp(x, lo, hi) - lo, and 1 if missing else 0. A missing value counts as lo.
     binned   {"kind": "binned", "name", "scale", "edges": [...]}
              len(edges) + 2 ciphertexts, exactly one of them 1: bin j for j edges <= x, the missing bin last.
 
-lo, hi and edges are in fixed-point units of 10^-scale (after the logarithm, where there is one). `encode` never raises
-and always returns `width` integers: neither gateway nor bank learns who is unknown to a department.
+lo, hi and edges are in fixed-point units of 10^-scale (after the logarithm, where there is one). `encode`
+never raises and always returns `width` integers: neither gateway nor bank learns who is unknown to a
+department.
 
-Left out: categorical text (a department maps it to integers in its own mapping). Thread-safety: immutable values.
+Left out: categorical text (a department maps it to integers in its own mapping). Thread-safety: immutable
+values.
 """
 
 import re

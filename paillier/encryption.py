@@ -1,14 +1,16 @@
 """Encryption with short exponents and fixed-base tables.
 
-Spec: design 2 "Encryption": c = (1 + m·n)·h_s^r modulo n², r uniform with |n|/2 bits from the system's CSPRNG. The power is
-read from windowed tables (Brickell, Gordon, McCurley, Wilson 1992): row i holds h_s^(d·2^(w·i)) for every digit
-d < 2^w, so an encryption is one product per row and no squaring. At 3072 bits and w = 8 that is 192 rows, about
-45 MB per key and about 0.4 s to build; the window follows from the memory budget.
+Spec: design 2 "Encryption": c = (1 + m·n)·h_s^r modulo n², r uniform with |n|/2 bits from the system's
+CSPRNG. The power is read from windowed tables (Brickell, Gordon, McCurley, Wilson 1992): row i holds
+h_s^(d·2^(w·i)) for every digit d < 2^w, so an encryption is one product per row and no squaring. At 3072 bits
+and w = 8 that is 192 rows, about 45 MB per key and about 0.4 s to build; the window follows from the memory
+budget.
 
 Left out: signed digits, tables shared between processes, packed portfolios.
 
-Timing: constant time is not promised. Products are made for every digit, zero included, so the number of products does
-not depend on the randomness; their duration depends a little on operands, which carry fresh randomness each time.
+Timing: constant time is not promised. Products are made for every digit, zero included, so the number of
+products does not depend on the randomness; their duration depends a little on operands, which carry fresh
+randomness each time.
 
 Thread-safety: an `Encryptor` never changes after construction and may be used from any number of threads.
 `EncryptorCache` locks; two threads that ask for the same new key build its tables once.
@@ -65,7 +67,7 @@ class Encryptor:
         return table_bytes(self.public_key, self.window)
 
     def randomizer(self) -> Pair:
-        """A fresh h_s^r as n-adic pair. Use it for one encryption only: reuse reveals plaintext differences."""
+        """A fresh h_s^r as n-adic pair, for one encryption only: reuse shows differences of plaintexts."""
         n = self.public_key.n
         exponent = secrets.randbits(self._exponent_bits)
         window = self.window
@@ -137,8 +139,8 @@ def _build_rows(public_key: PublicKey, bits: int, window: int) -> list[Row]:
 class EncryptorCache:
     """Encryptors of the most recently used keys, at most `capacity` of them.
 
-    Resident memory is bounded by capacity × memory_budget_bytes. An evicted encryptor that a caller still holds
-    stays usable and is freed with the caller's reference.
+    Resident memory is bounded by capacity × memory_budget_bytes. An evicted encryptor that a caller still
+    holds stays usable and is freed with the caller's reference.
     """
 
     def __init__(

@@ -1,9 +1,11 @@
 """Every way in which a key, a ciphertext, a plaintext, a scorecard or a proof is refused by the engine.
 
-Each class names one defect, so that a caller can tell them apart without reading text. `hint` says cause and cure for
-a person and never contains a value: neither plaintexts nor key material reach an error text. Messages may contain
-positions, sizes and names of columns, nothing else.
+Each class names one defect, so that a caller can tell them apart without reading text. `hint` says cause and
+cure for a person and never contains a value: neither plaintexts nor key material reach an error text.
+Messages may contain positions, sizes and names of columns, nothing else.
 """
+
+# ruff: noqa: N818  (a class is named after the defect that it reports; "...Error" would only lengthen each name)
 
 from typing import ClassVar
 
@@ -14,7 +16,7 @@ class PaillierError(ValueError):
     hint: ClassVar[str] = "See the specific error."
 
 
-# --- public keys -------------------------------------------------------------------------------------------------
+# --- public keys --------------------------------------------------------------------------------------------
 
 
 class KeyFormat(PaillierError):
@@ -63,7 +65,7 @@ class KeyIdMismatch(PaillierError):
     )
 
 
-# --- private keys ------------------------------------------------------------------------------------------------
+# --- private keys -------------------------------------------------------------------------------------------
 
 
 class PrimeNotPrime(PaillierError):
@@ -111,7 +113,7 @@ class KeyFileMissing(KeyFileError):
 
 
 class KeyFileExists(KeyFileError):
-    hint = "A key file is already there and is never replaced silently. Choose another path or ask for overwriting."
+    hint = "A key file is already there and is not replaced silently. Choose another path, or overwrite it."
 
 
 class KeyFilePermissions(KeyFileError):
@@ -130,11 +132,11 @@ class PassphraseTooShort(KeyFileError):
     hint = "The passphrase of a key file needs at least 8 bytes. Choose a longer one."
 
 
-# --- ciphertexts and plaintexts ----------------------------------------------------------------------------------
+# --- ciphertexts and plaintexts -----------------------------------------------------------------------------
 
 
 class CiphertextOutOfRange(PaillierError):
-    hint = "A ciphertext is not between 0 and n squared. It was made under another key or damaged: fetch it again."
+    hint = "A ciphertext is not between 0 and n squared: made under another key, or damaged. Fetch it again."
 
 
 class CiphertextNotUnit(PaillierError):
@@ -142,14 +144,14 @@ class CiphertextNotUnit(PaillierError):
 
 
 class CiphertextWidth(PaillierError):
-    hint = "The ciphertext column has the wrong length for its count and key. The sender used another layout or key."
+    hint = "The ciphertext column has the wrong length: the sender used another layout or key. Compare both."
 
 
 class PlaintextOutOfRange(PaillierError):
     hint = "A plaintext must be an integer from 0 to n - 1. Encode values with a column first."
 
 
-# --- columns and scorecards --------------------------------------------------------------------------------------
+# --- columns and scorecards ---------------------------------------------------------------------------------
 
 
 class ColumnInvalid(PaillierError):
@@ -176,7 +178,7 @@ class ScoreOutOfRange(PaillierError):
     hint = "The decrypted score is impossible for this scorecard. Do not use it; report the request id."
 
 
-# --- proofs and limits -------------------------------------------------------------------------------------------
+# --- proofs and limits --------------------------------------------------------------------------------------
 
 
 class ProofInvalid(PaillierError):

@@ -1,12 +1,12 @@
 """Exact conversion of whatever a database returns into fixed-point integers, without ever failing.
 
-Spec: design 2 "Encoding". A value v becomes round(v·10^scale), ties to even, computed exactly in decimal; a float counts as
-the shortest decimal text that names it (its repr), so 0.1 is one tenth. The natural logarithm is the correctly rounded one
-at 60 digits, so every machine gets the same integer. What is not a finite number gives None ("missing"): an error
-that depends on data would tell an observer something about the company.
+Spec: design 2 "Encoding". A value v becomes round(v·10^scale), ties to even, computed exactly in decimal; a
+float counts as the shortest decimal text that names it (its repr), so 0.1 is one tenth. The natural logarithm
+is the correctly rounded one at 60 digits, so every machine gets the same integer. What is not a finite number
+gives None ("missing"): an error that depends on data would tell an observer something about the company.
 
-Left out: locale formats and thousands separators (they count as missing); negative numbers under a logarithm (missing).
-Thread-safety: pure functions; no shared decimal context is touched.
+Left out: locale formats and thousands separators (they count as missing); negative numbers under a logarithm
+(missing). Thread-safety: pure functions; no shared decimal context is touched.
 """
 
 import re

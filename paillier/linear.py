@@ -1,11 +1,12 @@
 """The gateway's linear algebra: E(bias + Σ w_j·x_j) from ciphertexts of x_j, and re-randomisation.
 
-Spec: design 2 "Linear algebra at the gateway": score = E(b)·Π c_j^(w_j) modulo n², by simultaneous exponentiation in which
-all bases share the squarings (`paillier.multi_exponentiation`). Negative weights are gathered into one product that
-is inverted once. Left out: packed portfolios, tables shared by many scorecards.
+Spec: design 2 "Linear algebra at the gateway": score = E(b)·Π c_j^(w_j) modulo n², by simultaneous
+exponentiation in which all bases share the squarings (`paillier.multi_exponentiation`). Negative weights are
+gathered into one product that is inverted once. Left out: packed portfolios, tables shared by many
+scorecards.
 
-`weighted_sum` is deterministic, and its result shows the weights to whoever knows the randomness: in recipient custody
-always re-randomise before handing it out. Thread-safety: pure functions.
+`weighted_sum` is deterministic, and its result shows the weights to whoever knows the randomness: in
+recipient custody always re-randomise before handing it out. Thread-safety: pure functions.
 """
 
 import secrets
@@ -29,8 +30,9 @@ MAX_COLUMNS = 1 << 20
 def weighted_sum(public_key: PublicKey, ciphertexts: Sequence[mpz], weights: Sequence[int], bias: int) -> mpz:
     """A ciphertext of bias + Σ weights[j]·plaintext[j] modulo n.
 
-    `ciphertexts` must come from `wire.split` (units modulo n²). Weights are signed integers of at most 32 bits, the
-    bias is any integer with |bias| < n/2; whether the sum can wrap around n is `score_range`'s business.
+    `ciphertexts` must come from `wire.split` (units modulo n²). Weights are signed integers of at most 32
+    bits, the bias is any integer with |bias| < n/2; whether the sum can wrap around n is `score_range`'s
+    business.
     """
     if len(ciphertexts) != len(weights):
         raise WeightCount(f"{len(weights)} weights for {len(ciphertexts)} ciphertexts")
@@ -50,8 +52,8 @@ def weighted_sum(public_key: PublicKey, ciphertexts: Sequence[mpz], weights: Seq
 def rerandomise(public_key: PublicKey, c: mpz, *, weight_bits: int, columns: int) -> mpz:
     """The same plaintext under fresh randomness that hides the weights behind `c`.
 
-    The exponent has |n|/2 + weight_bits + log2(columns) + 128 bits, so that it statistically hides the combined
-    exponent Σ w_j·r_j which `c` carries. `columns` counts ciphertexts, not catalogue columns.
+    The exponent has |n|/2 + weight_bits + log2(columns) + 128 bits, so that it statistically hides the
+    combined exponent Σ w_j·r_j which `c` carries. `columns` counts ciphertexts, not catalogue columns.
     """
     if not 1 <= weight_bits <= MAX_WEIGHT_BITS or not 0 <= columns <= MAX_COLUMNS:
         raise ParameterOutOfRange("weight bits or columns out of range")

@@ -1,11 +1,12 @@
 """Π b_j^(e_j) modulo n² for many bases with small positive exponents.
 
-Spec: design 2 "Linear algebra"; Straus 1964 (subset tables) for few bases, Pippenger's buckets for many. Which one and
-with which parameter is decided by counting products beforehand, both counts are simple functions of the number of
-bases and the exponent length. Both walk the exponent from its top, so all bases share one chain of squarings.
+Spec: design 2 "Linear algebra"; Straus 1964 (subset tables) for few bases, Pippenger's buckets for many.
+Which one and with which parameter is decided by counting products beforehand, both counts are simple
+functions of the number of bases and the exponent length. Both walk the exponent from its top, so all bases
+share one chain of squarings.
 
-Left out: signed digits, tables kept between calls. Exponents are scorecard weights, which the gateway knows, so time
-may depend on them. Thread-safety: pure functions.
+Left out: signed digits, tables kept between calls. Exponents are scorecard weights, which the gateway knows,
+so time may depend on them. Thread-safety: pure functions.
 """
 
 from collections.abc import Sequence
@@ -35,7 +36,7 @@ def product_of_powers(terms: Sequence[Term], n: int) -> Pair:
 
 
 def straus_cost(count: int, bits: int, group: int) -> float:
-    """Expected products of `straus`: tables, then one lookup per group and bit unless all its bits are zero."""
+    """Expected products of `straus`: tables, then one per group and bit unless all its bits are zero."""
     groups = -(-count // group)
     tables = groups * ((1 << group) - 1 - group)
     return tables + bits + bits * groups * (1 - 0.5**group)

@@ -1,9 +1,10 @@
 """Arithmetic modulo n² on n-adic pairs.
 
-Spec: design 2 "Encryption". An element x modulo n² is held as (x0, x1) with x = x0 + x1·n and 0 <= x0, x1 < n. A product
-is then three multiplications of |n| bits and two reductions modulo n, instead of one multiplication of 2|n| bits and
-one reduction modulo n², which is 15 to 25 % faster with gmpy2. The hot loops elsewhere in this package write the four
-lines of `multiply` out, because a Python call costs about 3 % of a product.
+Spec: design 2 "Encryption". An element x modulo n² is held as (x0, x1) with x = x0 + x1·n and 0 <= x0, x1 <
+n. A product is then three multiplications of |n| bits and two reductions modulo n, instead of one
+multiplication of 2|n| bits and one reduction modulo n², which is 15 to 25 % faster with gmpy2. The hot loops
+elsewhere in this package write the four lines of `multiply` out, because a Python call costs about 3 % of a
+product.
 
 Left out: Montgomery form and native kernels. Thread-safety: pure functions.
 """

@@ -8,9 +8,10 @@ Key id = lower-case hex of SHA-256 over the canonical bytes of the key, which ar
     the modulus length in bits as 4 bytes big-endian,
     the modulus as exactly bits/8 bytes big-endian.
 
-What the checks of a received n show: length, oddness, n = 1 mod 4, no prime factor below 2^16, neither a perfect
-power nor a prime. That n has exactly two prime factors, both 3 mod 4, and that gcd(n, phi(n)) = 1 is shown by the
-Paillier-Blum proof (`paillier.blum`), not here. Left out: generators other than n + 1; key revocation.
+What the checks of a received n show: length, oddness, n = 1 mod 4, no prime factor below 2^16, neither a
+perfect power nor a prime. That n has exactly two prime factors, both 3 mod 4, and that gcd(n, phi(n)) = 1 is
+shown by the Paillier-Blum proof (`paillier.blum`), not here. Left out: generators other than n + 1; key
+revocation.
 
 Thread-safety: instances are immutable; all methods may be called from any thread.
 """
@@ -115,7 +116,7 @@ class PublicKey:
 
     @classmethod
     def from_phe_json(cls, text: str | bytes) -> "PublicKey":
-        """Parse and check phe's form. `kid` is free text in phe and is ignored; the id is always recomputed."""
+        """Parse and check phe's form. `kid` is free text in phe, so it is ignored; the id is recomputed."""
         jwk = parse_jwk_object(text, MAX_PUBLIC_KEY_TEXT)
         if not _PRIVATE_MEMBERS.isdisjoint(jwk):
             raise KeyCarriesPrivateParts("members of a private key are present")

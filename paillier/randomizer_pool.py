@@ -1,12 +1,12 @@
 """Randomizers made ahead, so that encrypting online is one multiplication of |n| bits.
 
-Spec: design 2 "Randomizer pool". Rules, each of which a repeated randomizer would break (two ciphertexts under one
-randomizer show the difference of their plaintexts):
+Spec: design 2 "Randomizer pool". Rules, each of which a repeated randomizer would break (two ciphertexts
+under one randomizer show the difference of their plaintexts):
   1. a value leaves the pool before it is used, and is never put back, also when encryption fails afterwards;
   2. values are never persisted: a pool cannot be pickled or copied;
   3. a forked child starts with an empty pool, and a pool also compares process ids before every use;
-  4. after a machine snapshot was restored, call `clear()` first (an adapter's workers are spawned anew, so they start
-     empty): a process cannot notice on its own that it runs twice;
+  4. after a machine snapshot was restored, call `clear()` first (an adapter's workers are spawned anew, so
+     they start empty): a process cannot notice on its own that it runs twice;
   5. an empty pool computes inline.
 
 Left out: sharing one pool between processes. Thread-safety: every method may be called from any thread.
@@ -34,6 +34,13 @@ _POOLS: "weakref.WeakSet[RandomizerPool]" = weakref.WeakSet()
 
 class RandomizerPool:
     """Single-use randomizers of one encryptor, filled by `fill` or by a background thread."""
+
+    _process_id: int
+    _changed: threading.Condition
+    _ready: deque[Pair]
+    _generation: int
+    _thread: threading.Thread | None
+    _stopping: bool
 
     def __init__(self, encryptor: Encryptor, capacity: int = DEFAULT_CAPACITY) -> None:
         if capacity < 1:
@@ -131,9 +138,9 @@ class RandomizerPool:
         """A new lock as well: the parent's may have been held by a thread that does not exist here."""
         self._process_id = os.getpid()
         self._changed = threading.Condition()
-        self._ready: deque[Pair] = deque()
+        self._ready = deque()
         self._generation = 0
-        self._thread: threading.Thread | None = None
+        self._thread = None
         self._stopping = False
 
 

@@ -1,10 +1,11 @@
 """Exact worst-case range of a score, and the checks around a decrypted one.
 
-Spec: design 2 "Encoding" (score S = b + Σ w·x over integers; weights signed 16-bit by default, 32 at most; a range that
-does not fit the slot is refused at registration) and "Packing" (slot = bitlen(max S - min S)).
+Spec: design 2 "Encoding" (score S = b + Σ w·x over integers; weights signed 16-bit by default, 32 at most; a
+range that does not fit the slot is refused at registration) and "Packing" (slot = bitlen(max S - min S)).
 
-`bias` here always means the intercept for *encoded* values (x - lo for numeric columns); `shifted_bias` turns an
-intercept for real values into it. Left out: ranges given the correlations of real data. Thread-safety: pure.
+`bias` here always means the intercept for *encoded* values (x - lo for numeric columns); `shifted_bias` turns
+an intercept for real values into it. Left out: ranges given the correlations of real data. Thread-safety:
+pure.
 """
 
 from collections.abc import Iterator, Sequence
@@ -27,7 +28,7 @@ MAX_WEIGHT_BITS = 32
 """bits, two's complement: 16 means -32768 to 32767."""
 
 DEFAULT_SLOT_BITS = 63
-"""bits of max S - min S; with both ends also in 64-bit two's complement, a score is an int64 in every language."""
+"""bits of max S - min S, and magnitude of both ends: a score is an int64 in every language."""
 
 MAX_SLOT_BITS = MIN_KEY_BITS - 3
 """bits; a signed score of this size is unambiguous modulo the smallest allowed n."""
@@ -70,7 +71,7 @@ def shifted_bias(columns: Sequence[Column], weights: Sequence[int], bias: int) -
 
 
 def check_weights(weights: Sequence[int], weight_bits: int) -> None:
-    """Raise `WeightOutOfRange` with the index of the first weight that is not a signed `weight_bits`-bit integer."""
+    """Raise `WeightOutOfRange` with the index of the first weight too wide or not an integer."""
     if not 1 <= weight_bits <= MAX_WEIGHT_BITS:
         raise ParameterOutOfRange(f"weight bits must be 1 to {MAX_WEIGHT_BITS}")
     half = 1 << (weight_bits - 1)
@@ -103,7 +104,7 @@ def _by_column(columns: Sequence[Column], weights: Sequence[int]) -> Iterator[tu
 
 
 def _extremes(column: Column, weights: Sequence[int]) -> tuple[int, int]:
-    """Contribution of one column: numeric is w·[0, hi - lo], or the indicator alone; binned is exactly one bin."""
+    """Contribution of one column: numeric w·[0, hi - lo] or the indicator alone; binned one bin."""
     if isinstance(column, NumericColumn):
         weight, missing = weights
         ends = (0, weight * (column.hi - column.lo), missing)

@@ -3,11 +3,11 @@
 Spec: Damgård, Jurik, Nielsen 2010 (encryption with short exponents); design 2 "Encryption".
     x   = SHAKE256(LABEL ‖ n as bits/8 bytes big-endian), (bits + 128)/8 bytes, read big-endian, modulo n
     h_s = (-x² mod n)^n mod n²
-A base chosen by somebody else could lie in a tiny subgroup and make ciphertexts readable; therefore it is never
-received, always derived. 128 extra bits make x uniform modulo n up to 2^-128.
+A base chosen by somebody else could lie in a tiny subgroup and make ciphertexts readable; therefore it is
+never received, always derived. 128 extra bits make x uniform modulo n up to 2^-128.
 
-Left out: exponents shorter than |n|/2 bits (the published parameter). Thread-safety: pure functions behind a lock-free
-cache; two threads may compute the same base once each.
+Left out: exponents shorter than |n|/2 bits (the published parameter). Thread-safety: pure functions behind a
+lock-free cache; two threads may compute the same base once each.
 """
 
 import hashlib

@@ -1,8 +1,8 @@
 """Ciphertext columns on the wire: fixed-width big-endian integers, one after the other, in one `bytes` field.
 
-Spec: design 2 (ciphertext checks of step 8 in design 1: 0 < c < n², gcd(c, n) = 1). The count is not part of the bytes:
-the receiver knows it from the evidence, and refuses any other length. Left out: compression (ciphertexts are
-random), packed portfolios. Thread-safety: pure functions.
+Spec: design 2 (ciphertext checks of step 8 in design 1: 0 < c < n², gcd(c, n) = 1). The count is not part of
+the bytes: the receiver knows it from the evidence, and refuses any other length. Left out: compression
+(ciphertexts are random), packed portfolios. Thread-safety: pure functions.
 """
 
 from collections.abc import Sequence

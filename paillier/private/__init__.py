@@ -1,4 +1,4 @@
-"""Private-key code. Importable only from bank_client and company_client: an import-linter contract guards it."""
+"""Private-key code, importable only from bank_client and company_client (import-linter contract)."""
 
 from paillier.private.blum_prover import prove
 from paillier.private.keyfile import load, save

@@ -1,7 +1,8 @@
 """Paillier-Blum proof, prover's side: needs the primes.
 
-Spec: CGGMP 2020 protocol Π_mod; statement, soundness and challenges in `paillier.blum`. Left out: batching over keys.
-Run once per key, offline: its time depends on the primes. Thread-safety: pure apart from the system's CSPRNG.
+Spec: CGGMP 2020 protocol Π_mod; statement, soundness and challenges in `paillier.blum`. Left out: batching
+over keys. Run once per key, offline: its time depends on the primes. Thread-safety: pure apart from the
+system's CSPRNG.
 """
 
 import secrets
@@ -38,7 +39,7 @@ def _random_non_residue(n: mpz) -> mpz:
 
 
 def _adjust_to_square(key: PrivateKey, w: mpz, y: mpz) -> tuple[int, int, mpz]:
-    """(a, b, (-1)^a·w^b·y) that is a square modulo both primes; exactly one choice is, as both are 3 modulo 4."""
+    """The one (a, b, (-1)^a·w^b·y) that is a square modulo both primes, which are 3 modulo 4."""
     for a in (0, 1):
         for b in (0, 1):
             adjusted = (-y if a else y) * (w if b else 1) % key.public.n
@@ -48,7 +49,7 @@ def _adjust_to_square(key: PrivateKey, w: mpz, y: mpz) -> tuple[int, int, mpz]:
 
 
 def _fourth_root(key: PrivateKey, square: mpz) -> mpz:
-    """The fourth root that is itself a square: twice the exponent (p + 1)/4 that takes square roots modulo p."""
+    """The fourth root that is itself a square: the exponent (p + 1)/4 takes a square root, twice."""
     exponent_p = ((key.p + 1) // 4) ** 2 % (key.p - 1)
     exponent_q = ((key.q + 1) // 4) ** 2 % (key.q - 1)
     root_p = gmpy2.powmod(square, exponent_p, key.p)

@@ -2,12 +2,14 @@
 
 Spec: design 2 "Keys" (scrypt + AES-GCM, 0600). The file is one JSON object on one line:
     {"format": "consentgate-paillier-private-key", "version": 1, "key_id", "bits",
-     "kdf": {"name": "scrypt", "n", "r", "p", "salt"}, "cipher": {"name": "AES-256-GCM", "nonce"}, "ciphertext"}
-with bytes in lower-case hex. Everything but "ciphertext" is authenticated: the associated data are those members, as
-JSON with sorted keys and no white space. The plaintext is p and q, each bits/16 bytes big-endian.
+     "kdf": {"name": "scrypt", "n", "r", "p", "salt"}, "cipher": {"name": "AES-256-GCM", "nonce"},
+     "ciphertext"}
+with bytes in lower-case hex. Everything but "ciphertext" is authenticated: the associated data are those
+members, as JSON with sorted keys and no white space. The plaintext is p and q, each bits/16 bytes big-endian.
 
-Writing is atomic: a 0600 file in the same directory is synced, then linked to its name, and the directory synced; a
-crash leaves the old state or the new one. Left out: key stores of operating systems, hardware modules, Windows ACLs.
+Writing is atomic: a 0600 file in the same directory is synced, then linked to its name, and the directory
+synced; a crash leaves the old state or the new one. Left out: key stores of operating systems, hardware
+modules, Windows ACLs.
 
 Thread-safety: functions share nothing; two saves to one path without `overwrite` cannot both succeed.
 """
@@ -83,7 +85,7 @@ def save(
 
 
 def load(path: str | os.PathLike[str], passphrase: bytes) -> PrivateKey:
-    """Read, decrypt and check a key file; a key that breaks a condition is refused by that condition's name."""
+    """Read, decrypt and check a key file; a key that breaks a condition is refused by its name."""
     document = _parse(_read(Path(path)))
     ciphertext = bytes.fromhex(document.pop("ciphertext"))
     cipher = AESGCM(_derive(passphrase, document))
@@ -128,7 +130,7 @@ def _derive(passphrase: bytes, header: dict[str, Any]) -> bytes:
 
 
 def _parse(data: bytes) -> dict[str, Any]:
-    """Check every member before any of it is used; the header is authenticated only after the costly derivation."""
+    """Check every member before use: the header is authenticated only after the costly derivation."""
     try:
         document = json.loads(data.decode("ascii"))
     except (ValueError, RecursionError):

@@ -1,14 +1,16 @@
 """Paillier private keys: conditions, generation, decryption by the Chinese remainder theorem.
 
-Spec: design 2 "Keys"; Paillier 1999 section 7 (decryption modulo p² and q²). Conditions on the primes: same bit length,
-both 3 modulo 4, |p - q| >= 2^(|n|/2 - 100) (FIPS 186-5 A.1.3), gcd(p - 1, q - 1) = 2, gcd(n, phi(n)) = 1, and all checks of
-a received modulus. Left out: safe primes (only quorum custody needs them), keys of other recipients.
+Spec: design 2 "Keys"; Paillier 1999 section 7 (decryption modulo p² and q²). Conditions on the primes: same
+bit length, both 3 modulo 4, |p - q| >= 2^(|n|/2 - 100) (FIPS 186-5 A.1.3), gcd(p - 1, q - 1) = 2, gcd(n,
+phi(n)) = 1, and all checks of a received modulus. Left out: safe primes (only quorum custody needs them),
+keys of other recipients.
 
-Timing: constant time is not promised. Decryption multiplies every ciphertext with a fresh encryption of zero first, so
-an attacker who times it knows neither the number that is raised to p - 1 nor can repeat it; what remains visible
-is the key size. Who can read this process's memory can read the key.
+Timing: constant time is not promised. Decryption multiplies every ciphertext with a fresh encryption of zero
+first, so an attacker who times it knows neither the number that is raised to p - 1 nor can repeat it; what
+remains visible is the key size. Who can read this process's memory can read the key.
 
-Thread-safety: a key may be used from any number of threads; only the blinding state is locked, for two products.
+Thread-safety: a key may be used from any number of threads; only the blinding state is locked, for two
+products.
 """
 
 import secrets
@@ -35,7 +37,7 @@ from paillier.public_key import ALLOWED_KEY_BITS, DEFAULT_KEY_BITS, PublicKey
 from paillier.wire import check_range, check_units
 
 PRIMALITY_ROUNDS = 64
-"""GMP's count: Baillie-PSW and 40 Miller-Rabin rounds; error below 2^-80 even for numbers chosen to deceive."""
+"""GMP's count: Baillie-PSW and 40 Miller-Rabin rounds; error below 2^-80 for any number."""
 
 CLOSE_PRIMES_BITS = 100
 """p and q must differ within their top 100 bits, else Fermat's method finds them (FIPS 186-5)."""
@@ -43,7 +45,7 @@ CLOSE_PRIMES_BITS = 100
 
 @dataclass(frozen=True, repr=False)
 class PrivateKey:
-    """Two checked primes with p < q. Never printed and never pickled: it leaves memory through a key file only."""
+    """Two checked primes with p < q. Never printed, never pickled: it leaves memory by key file only."""
 
     p: mpz
     q: mpz
@@ -128,7 +130,7 @@ def generate(bits: int = DEFAULT_KEY_BITS) -> PrivateKey:
 
 
 def _random_prime(bits: int) -> mpz:
-    """Uniform among primes that are 3 modulo 4 with both top bits set, so that p·q has exactly 2·bits bits."""
+    """Uniform among primes that are 3 modulo 4 with both top bits set: p·q has exactly 2·bits bits."""
     while True:
         candidate = mpz(secrets.randbits(bits)) | (mpz(3) << (bits - 2)) | 3
         if candidate.is_prime(PRIMALITY_ROUNDS):

@@ -1,9 +1,10 @@
 """Private keys to and from phe (python-paillier), for interoperability.
 
-Spec: the JWK that phe's command line writes (`pheutil genpkey`): kty "DAJ", key_ops ["decrypt"], p and q in base64url, and
-the public key under "pub". **This form is not encrypted**; at rest a key belongs in `paillier.private.keyfile`. Hence the
-loud names. An imported key that breaks a condition of design 2 is refused by the name of that condition (keys that
-phe itself generates usually do, because it does not choose primes that are 3 modulo 4).
+Spec: the JWK that phe's command line writes (`pheutil genpkey`): kty "DAJ", key_ops ["decrypt"], p and q in
+base64url, and the public key under "pub". **This form is not encrypted**; at rest a key belongs in
+`paillier.private.keyfile`. Hence the loud names. An imported key that breaks a condition of design 2 is
+refused by the name of that condition (keys that phe itself generates usually do, because it does not choose
+primes that are 3 modulo 4).
 
 Left out: phe's floating-point encoding of numbers. Thread-safety: pure functions.
 """
