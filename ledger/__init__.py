@@ -1,1 +1,1 @@
-"""Consent ledger: a hash-chained, witnessed RFC 6962 transparency log. Formats, sequencer, storage, verifier."""
+"""Consent ledger: a hash-chained, witnessed RFC 6962 log: formats, sequencer, storage, verifier."""

@@ -1,0 +1,194 @@
+"""The closed table of entry kinds: which fields a body may have, and of which form each must be.
+
+Whatever is not listed is refused, so free text, company codes, values and scores cannot enter a leaf by
+construction. `financing.*` is reserved: no body is defined for it yet, so it is refused like any unknown
+kind.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from ledger.errors import EntryInvalid
+
+Check = Callable[[object, str], None]
+
+MAX_INTEGER = 2**53 - 1
+"""Largest integer every JSON reader represents exactly (RFC 7493 section 2.2)."""
+MAX_LIST = 4096
+"""Most members of a list in a body; the leaf size is the tighter bound."""
+COMPANY_CODE = re.compile(r"[0-9a-z]{18}|(.*[._-])?[0-9a-z]{2}[0-9]{6}[0-9a-z]{10}([._-].*)?")
+"""The shape of a unified social credit code (GB 32100-2015: 18 characters, the third to eighth a region in
+digits), alone or between separators: refused wherever an identifier is allowed, so that a slip upstream
+cannot publish a company.
+"""
+
+
+def _pattern(expression: str) -> Check:
+    compiled = re.compile(expression)
+
+    def check(value: object, field: str) -> None:
+        if not isinstance(value, str) or not compiled.fullmatch(value):
+            raise EntryInvalid(field)
+
+    return check
+
+
+def _identifier(value: object, field: str) -> None:
+    _identifier_form(value, field)
+    if COMPANY_CODE.fullmatch(str(value)):
+        raise EntryInvalid(field)
+
+
+def timestamp(value: object, field: str) -> None:
+    """RFC 3339 UTC, always six decimals, a moment that exists."""
+    _timestamp_form(value, field)
+    try:
+        datetime.fromisoformat(str(value))
+    except ValueError as error:
+        raise EntryInvalid(field) from error
+
+
+def unsigned(value: object, field: str) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_INTEGER:
+        raise EntryInvalid(field)
+
+
+def _one_of(*allowed: str) -> Check:
+    def check(value: object, field: str) -> None:
+        if value not in allowed:
+            raise EntryInvalid(field)
+
+    return check
+
+
+def _list_of(item: Check) -> Check:
+    def check(value: object, field: str) -> None:
+        if not isinstance(value, list) or len(value) > MAX_LIST:
+            raise EntryInvalid(field)
+        for index, member in enumerate(value):
+            item(member, f"{field}[{index}]")
+
+    return check
+
+
+def _object(**fields: Check) -> Check:
+    def check(value: object, field: str) -> None:
+        if not isinstance(value, dict) or set(value) != set(fields):
+            raise EntryInvalid(field)
+        for name, member in fields.items():
+            member(value[name], f"{field}.{name}")
+
+    return check
+
+
+_timestamp_form = _pattern(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
+_identifier_form = _pattern(r"[a-z0-9][a-z0-9._-]{0,63}")
+hex16 = _pattern(r"[0-9a-f]{32}")
+hex32 = _pattern(r"[0-9a-f]{64}")
+reason = _pattern(r"[A-Z][A-Z_]{1,48}")
+use = _one_of("SCORE", "PROFILE", "MATCH")
+identifiers = _list_of(_identifier)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Required and optional fields of one kind of entry."""
+
+    required: Mapping[str, Check]
+    optional: Mapping[str, Check]
+
+    def check(self, body: Mapping[str, object]) -> None:
+        """Raises EntryInvalid naming the first field that is missing, unknown or malformed."""
+        for name in self.required.keys() - body.keys():
+            raise EntryInvalid(f"body.{name}")
+        for name, value in body.items():
+            check = self.required.get(name) or self.optional.get(name)
+            if check is None:
+                raise EntryInvalid(f"body.{name}")
+            check(value, f"body.{name}")
+
+
+def _kind(optional: Mapping[str, Check] | None = None, /, **required: Check) -> Kind:
+    return Kind(required, optional or {})
+
+
+_transition = _kind(consent_id=hex16, version=unsigned, digest=hex32, subject=hex16)
+_approval = _kind(
+    group=_identifier,
+    members=identifiers,
+    sequence=unsigned,
+    approval=hex32,
+    previous=hex32,
+    scorecards=_list_of(hex32),
+    scorecard=hex32,
+)
+
+KINDS: Mapping[str, Kind] = {
+    "consent.granted": _kind(
+        consent_id=hex16,
+        version=unsigned,
+        digest=hex32,
+        subject=hex16,
+        group=_identifier,
+        institution=_identifier,
+        purpose=_identifier,
+        use=use,
+        categories=identifiers,
+        valid_from=timestamp,
+        valid_until=timestamp,
+    ),
+    "consent.paused": _transition,
+    "consent.resumed": _transition,
+    "consent.revoked": _transition,
+    "consent.expired": _kind(consent_id=hex16, version=unsigned, subject=hex16),
+    "scorecard.registered": _kind({"institution": _identifier}, scorecard=hex32),
+    "scorecard.approved": _approval,
+    "scorecard.retired": _approval,
+    "policy.changed": _kind(policy=hex32, previous=hex32),
+    "query.decision": _kind(
+        {
+            "group": _identifier,
+            "subject": hex16,
+            "consent_id": hex16,
+            "consent_version": unsigned,
+            "consent_digest": hex32,
+            "approval": hex32,
+            "catalogue": hex32,
+            "departments": _list_of(_object(id=_identifier, columns=identifiers)),
+            "recipient_key": hex32,
+            "custody": _one_of("recipient", "quorum"),
+            "as_of": _identifier,
+            "policy": hex32,
+            "not_after": timestamp,
+        },
+        request_id=hex16,
+        request=hex32,
+        institution=_identifier,
+        scorecard=hex32,
+        purpose=_identifier,
+        use=use,
+        verdict=_one_of("allow", "deny"),
+        reason=reason,
+        rules=identifiers,
+    ),
+    "query.release": _kind(
+        decision=hex32,
+        request_id=hex16,
+        institution=_identifier,
+        subject=hex16,
+        answers=_list_of(_object(department=_identifier, digest=hex32)),
+        missing=identifiers,
+        output=hex32,
+    ),
+    "key.registered": _kind(key_id=hex32, institution=_identifier, digest=hex32),
+    "key.attested": _kind(entity=hex16, digest=hex32),
+    "access.read": _kind(officer=_identifier, query=hex32, returned=unsigned),
+    "erasure.performed": _kind(subject=hex16),
+    "anchor.tsa": _kind(size=unsigned, root=hex32, token=hex32),
+    "log.opened": _kind(),
+    "log.closed": _kind(),
+}
