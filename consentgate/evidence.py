@@ -38,7 +38,7 @@ from consentgate.statements import (
     ScoreRequestClaims,
     StatementKind,
 )
-from ledger.commitment import commit
+from ledger.commitment import SALT_BYTES, commit
 from ledger.errors import LedgerError, QuorumNotMet
 from ledger.receipt import Receipt
 from ledger.verify import VerifiedLeaf, verify_receipt
@@ -288,7 +288,7 @@ def _proven_key(key_json: str, proof_json: str, owner: str) -> PublicKey:
         key = PublicKey.from_phe_json(key_json)
         proof = canonical.parse(proof_json.encode(), "key_registration_jws.proof")
         verify_blum(key, BlumProof.from_json(proof), owner.encode())
-    except ProofInvalid as error:
+    except (ProofInvalid, ConsentgateError) as error:
         raise ConsentgateError(ErrorCode.KEY_PROOF, field="key_registration_jws.proof") from error
     except PaillierError as error:
         raise ConsentgateError(ErrorCode.KEY_INVALID, field="key_registration_jws.key") from error
@@ -341,6 +341,8 @@ def leaf_fields(
 
 
 def _check_leaf_commits(order: ReleaseOrder, bundle: EvidenceBundle) -> None:
+    if len(bundle.request_salt) != SALT_BYTES:
+        raise ConsentgateError(ErrorCode.RECEIPT_MISMATCH, field="decision.leaf.request")
     expected = leaf_fields(order.request, order.bank, order.consent, order.header)
     expected["request"] = commit("request", bundle.request_jws, bundle.request_salt)
     expected["consent_digest"] = canonical.digest(bundle.consent_jws)

@@ -38,8 +38,22 @@ MAX_CHAIN = 4
 MAX_JOINT_SIGNATURES = 16
 """Most signatures accepted on one jointly signed statement."""
 
+MAX_HEADER = 32 * 1024
+"""Largest protected header in base64url characters: four certificates of 4 KiB, base64 within base64url."""
+MAX_PAYLOAD = 1024 * 1024
+"""Largest payload in base64url characters: the wire's bound for the largest statement, a key registration."""
+
 PublicSigningKey = ed25519.Ed25519PublicKey | ec.EllipticCurvePublicKey
 Jwk = OKPKey | ECKey
+
+
+class _Registry(jws.JWSRegistry):
+    """joserfc's own bounds (512 bytes of header, 128,000 of payload) are below an `x5c` header and a key
+    registration.
+    """
+
+    max_header_length = MAX_HEADER
+    max_payload_length = MAX_PAYLOAD
 
 
 @dataclass(frozen=True)
@@ -81,7 +95,7 @@ class PersonSigner:
     def sign(self, kind: StatementKind, claims: Claims) -> bytes:
         """Compact JWS under this one key (registry statements)."""
         header = {"alg": "Ed25519", "typ": kind.typ, "kid": self.kid}
-        return jws.serialize_compact(header, claims.payload(), self.key, algorithms=["Ed25519"]).encode()
+        return _sign(header, claims.payload(), self.key)
 
 
 @dataclass(frozen=True)
@@ -115,9 +129,7 @@ class InstitutionSigner:
         """Compact JWS with the certificate chain in `x5c`."""
         chain = [base64.b64encode(c.public_bytes(serialization.Encoding.DER)).decode() for c in self.chain]
         header = {"alg": _algorithm(self.key), "typ": kind.typ, "x5c": chain}
-        return jws.serialize_compact(
-            header, claims.payload(), self.key, algorithms=[_algorithm(self.key)]
-        ).encode()
+        return _sign(header, claims.payload(), self.key)
 
 
 def sign_jointly(kind: StatementKind, claims: Claims, signers: Sequence[PersonSigner]) -> bytes:
@@ -129,7 +141,7 @@ def sign_jointly(kind: StatementKind, claims: Claims, signers: Sequence[PersonSi
 def signature_of(kind: StatementKind, payload: bytes, signer: PersonSigner) -> bytes:
     """One person's signature over `payload`, as a compact JWS, to be joined with others' later."""
     header = {"alg": "Ed25519", "typ": kind.typ, "kid": signer.kid}
-    return jws.serialize_compact(header, payload, signer.key, algorithms=["Ed25519"]).encode()
+    return _sign(header, payload, signer.key)
 
 
 def join_signatures(compacts: Sequence[bytes]) -> bytes:
@@ -234,11 +246,17 @@ def _protected_header(
     return header
 
 
+def _sign(header: dict[str, object], payload: bytes, key: Jwk) -> bytes:
+    return jws.serialize_compact(
+        header, payload, key, registry=_Registry(algorithms=[_algorithm(key)])
+    ).encode()
+
+
 def _verified_payload(token: bytes, key: Jwk, header: Mapping[str, object], failure: ErrorCode) -> bytes:
     if header["alg"] != _algorithm(key):
         raise ConsentgateError(failure, private="algorithm does not fit the key")
     try:
-        return jws.deserialize_compact(token, key, algorithms=[_algorithm(key)]).payload
+        return jws.deserialize_compact(token, key, registry=_Registry(algorithms=[_algorithm(key)])).payload
     except (JoseError, ValueError) as error:
         raise ConsentgateError(failure, private="signature does not verify") from error
 
