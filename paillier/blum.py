@@ -17,8 +17,8 @@ succeeds with probability 2^(k - ITERATIONS). CGGMP use 80; here the proof is ma
 128 are demanded: the strength of a 3072-bit key. gcd(n, phi(n)) = 1 makes decryption unique and encryption a
 bijection.
 
-Left out: a lower bound on the size of the factors (CGGMP Π_fac). An owner with badly unbalanced primes opens to
-outsiders what was released to it, as it could by publishing its private key.
+Left out: a lower bound on the size of the factors (CGGMP Π_fac). An owner with badly unbalanced primes
+opens to outsiders what was released to it, as it could by publishing its private key.
 
 Thread-safety: pure functions; gmpy2 arithmetic. Verification costs about one second at 3072 bits: cache by
 key id.
