@@ -68,8 +68,13 @@ class Encryptor:
 
     def randomizer(self) -> Pair:
         """A fresh h_s^r as n-adic pair, for one encryption only: reuse shows differences of plaintexts."""
+        return self.power(secrets.randbits(self._exponent_bits))
+
+    def power(self, exponent: int) -> Pair:
+        """h_s^exponent for 0 <= exponent < 2^(|n|/2); encryption uses `randomizer`, test vectors use this."""
+        if exponent < 0 or exponent.bit_length() > self._exponent_bits:
+            raise ParameterOutOfRange("the exponent is outside the tables")
         n = self.public_key.n
-        exponent = secrets.randbits(self._exponent_bits)
         window = self.window
         mask = (1 << window) - 1
         x0, x1 = self._rows[0][exponent & mask]

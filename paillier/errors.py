@@ -92,10 +92,6 @@ class PrimesShareFactor(PaillierError):
     hint = "p - 1 and q - 1 share a factor above 2. Generate a new key."
 
 
-class ModulusSharesFactorWithOrder(PaillierError):
-    hint = "n shares a factor with its group order, so decryption is not unique. Generate a new key."
-
-
 class ModulusMismatch(PaillierError):
     hint = (
         "The public part does not belong to these primes. The file was mixed up or altered: export it again."

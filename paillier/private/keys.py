@@ -1,9 +1,9 @@
 """Paillier private keys: conditions, generation, decryption by the Chinese remainder theorem.
 
 Spec: design 2 "Keys"; Paillier 1999 section 7 (decryption modulo p² and q²). Conditions on the primes: same
-bit length, both 3 modulo 4, |p - q| >= 2^(|n|/2 - 100) (FIPS 186-5 A.1.3), gcd(p - 1, q - 1) = 2, gcd(n,
-phi(n)) = 1, and all checks of a received modulus. Left out: safe primes (only quorum custody needs them),
-keys of other recipients.
+bit length, both 3 modulo 4, |p - q| > 2^(|n|/2 - 100) (FIPS 186-5 A.1.3), gcd(p - 1, q - 1) = 2, and all checks
+of a received modulus. gcd(n, phi(n)) = 1 follows for different primes of one length: p could divide q - 1 only
+for q >= 2p + 1. Left out: safe primes (only quorum custody needs them).
 
 Timing: constant time is not promised. Decryption multiplies every ciphertext with a fresh encryption of zero
 first, so an attacker who times it knows neither the number that is raised to p - 1 nor can repeat it; what
@@ -25,7 +25,6 @@ from gmpy2 import mpz
 from paillier.errors import (
     KeySizeNotAllowed,
     KeyTooSmall,
-    ModulusSharesFactorWithOrder,
     PrimeNotBlum,
     PrimeNotPrime,
     PrimesEqual,
@@ -125,7 +124,7 @@ def generate(bits: int = DEFAULT_KEY_BITS) -> PrivateKey:
     while True:
         try:
             return PrivateKey(_random_prime(bits // 2), _random_prime(bits // 2))
-        except (PrimesEqual, PrimesTooClose, PrimesShareFactor, ModulusSharesFactorWithOrder):
+        except (PrimesEqual, PrimesTooClose, PrimesShareFactor):
             continue  # About every fourth pair shares an odd factor in p - 1 and q - 1.
 
 
@@ -153,5 +152,3 @@ def check_primes(p: mpz, q: mpz) -> None:
         raise PrimesTooClose(f"the primes agree in their top {CLOSE_PRIMES_BITS} bits")
     if gmpy2.gcd(p - 1, q - 1) != 2:
         raise PrimesShareFactor("gcd(p - 1, q - 1) is not 2")
-    if gmpy2.gcd(p * q, (p - 1) * (q - 1)) != 1:
-        raise ModulusSharesFactorWithOrder("gcd(n, phi(n)) is not 1")
