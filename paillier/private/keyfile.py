@@ -175,17 +175,22 @@ def _read(path: Path) -> bytes:
         raise KeyFileMissing("no private key file at this path") from None
     except PermissionError:
         raise KeyFilePermissions("this user may not read the key file") from None
-    with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise KeyFileFormat("not a regular file")
-        if status.st_mode & 0o077:
-            raise KeyFilePermissions("the key file is accessible to group or others")
-        if status.st_uid not in (os.geteuid(), 0):
-            raise KeyFilePermissions("the key file belongs to another user")
-        if status.st_size > MAX_FILE_BYTES:
-            raise KeyFileFormat(f"the file is larger than {MAX_FILE_BYTES} bytes")
-        return file.read(MAX_FILE_BYTES)
+    try:
+        _check_status(os.fstat(descriptor))
+        return os.read(descriptor, MAX_FILE_BYTES)
+    finally:
+        os.close(descriptor)
+
+
+def _check_status(status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise KeyFileFormat("not a regular file")
+    if status.st_mode & 0o077:
+        raise KeyFilePermissions("the key file is accessible to group or others")
+    if status.st_uid not in (os.geteuid(), 0):
+        raise KeyFilePermissions("the key file belongs to another user")
+    if status.st_size > MAX_FILE_BYTES:
+        raise KeyFileFormat(f"the file is larger than {MAX_FILE_BYTES} bytes")
 
 
 def _write_atomically(path: Path, data: bytes, *, overwrite: bool) -> None:

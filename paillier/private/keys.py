@@ -1,9 +1,9 @@
 """Paillier private keys: conditions, generation, decryption by the Chinese remainder theorem.
 
 Spec: design 2 "Keys"; Paillier 1999 section 7 (decryption modulo p² and q²). Conditions on the primes: same
-bit length, both 3 modulo 4, |p - q| > 2^(|n|/2 - 100) (FIPS 186-5 A.1.3), gcd(p - 1, q - 1) = 2, and all checks
-of a received modulus. gcd(n, phi(n)) = 1 follows for different primes of one length: p could divide q - 1 only
-for q >= 2p + 1. Left out: safe primes (only quorum custody needs them).
+bit length, both 3 modulo 4, |p - q| >= 2^(|n|/2 - 100) (FIPS 186-5 A.1.3), gcd(p - 1, q - 1) = 2, and all
+checks of a received modulus. gcd(n, phi(n)) = 1 follows for different primes of one length: p could divide
+q - 1 only for q >= 2p + 1. Left out: safe primes (only quorum custody needs them).
 
 Timing: constant time is not promised. Decryption multiplies every ciphertext with a fresh encryption of zero
 first, so an attacker who times it knows neither the number that is raised to p - 1 nor can repeat it; what

@@ -21,7 +21,7 @@ PRIME_1_MOD_4 = (3 << 2046) + 469
 
 
 def composite_with_small_factor() -> int:
-    cofactor = (3 << 2031) + 1
+    cofactor = (3 << 2030) + 1
     while SMALL_PRIME * cofactor % 4 != 1:
         cofactor += 1
     return SMALL_PRIME * cofactor
