@@ -180,10 +180,16 @@ class EncryptorCache:
             with self._lock:
                 if key_id in self._encryptors:
                     return self._encryptors[key_id]
-            built = Encryptor(public_key, memory_budget_bytes=self._memory_budget_bytes, window=self._window)
-            with self._lock:
-                self._encryptors[key_id] = built
-                self._building.pop(key_id, None)
-                while len(self._encryptors) > self._capacity:
-                    self._encryptors.popitem(last=False)
-            return built
+            try:
+                return self._build(public_key)
+            finally:
+                with self._lock:
+                    self._building.pop(key_id, None)
+
+    def _build(self, public_key: PublicKey) -> Encryptor:
+        built = Encryptor(public_key, memory_budget_bytes=self._memory_budget_bytes, window=self._window)
+        with self._lock:
+            self._encryptors[public_key.key_id] = built
+            while len(self._encryptors) > self._capacity:
+                self._encryptors.popitem(last=False)
+        return built
