@@ -1,0 +1,65 @@
+"""The one exception of this project's wire and commands: a code of the catalogue, and where it applies.
+
+`raise ConsentgateError(ErrorCode.CONSENT_EXPIRED, field="consent_jws.valid_until")`. Status, message and hint
+follow from the code. `field` names a part, file or entry and may travel; `extra` are further public facts for
+machines; `private` is for the log of this process and is never sent or shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import grpc
+
+from consentgate.error_catalogue import CATALOGUE, ErrorEntry
+from consentgate.error_codes import ErrorCode
+
+__all__ = ["CATALOGUE", "ConsentgateError", "ErrorCode", "ErrorEntry"]
+
+
+class ConsentgateError(Exception):
+    """An error with a code of the catalogue."""
+
+    def __init__(
+        self,
+        code: ErrorCode,
+        *,
+        field: str | None = None,
+        private: str | None = None,
+        extra: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(code)
+        self.code = code
+        self.field = field
+        self.private = private
+        self.extra: Mapping[str, str] = MappingProxyType(dict(extra or {}))
+
+    @property
+    def status(self) -> grpc.StatusCode:
+        """The gRPC status that belongs to the code."""
+        return CATALOGUE[self.code].status
+
+    @property
+    def message(self) -> str:
+        """The public message that belongs to the code."""
+        return CATALOGUE[self.code].message
+
+    @property
+    def hint(self) -> str:
+        """Cause and cure."""
+        return CATALOGUE[self.code].hint
+
+    def __str__(self) -> str:
+        where = f" ({self.field})" if self.field else ""
+        return f"{self.code}: {self.message}{where}"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Errors cross process boundaries (the gateway's workers); keyword arguments need help for that."""
+        return _restore, (self.code, self.field, self.private, dict(self.extra))
+
+
+def _restore(
+    code: ErrorCode, field: str | None, private: str | None, extra: dict[str, str]
+) -> ConsentgateError:
+    return ConsentgateError(code, field=field, private=private, extra=extra)
