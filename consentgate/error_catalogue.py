@@ -1,7 +1,8 @@
 """The one catalogue of errors: code → gRPC status, public message, hint (design 5, rule 8).
 
-Frozen. Messages and hints are constants: they say cause and cure and never a value, a company or a person.
-`tests/unit/consentgate/test_errors.py` finds a code without an entry. Texts may change, codes do not.
+Frozen. Messages and hints are constants: they say cause and cure and never a value, a company or a
+person. `tests/unit/consentgate/test_errors.py` finds a code without an entry. Texts may change, codes do
+not.
 """
 
 from __future__ import annotations

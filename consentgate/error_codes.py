@@ -1,5 +1,6 @@
-"""The names of all errors: part of the contract (docs/wire.md, section 11). A new one is one line here and one
-entry in `error_catalogue.py`.
+"""The names of all errors: part of the contract (docs/wire.md, section 11).
+
+A new one is one line here and one entry in `error_catalogue.py`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """The one exception of this project's wire and commands: a code of the catalogue, and where it applies.
 
-`raise ConsentgateError(ErrorCode.CONSENT_EXPIRED, field="consent_jws.valid_until")`. Status, message and hint
-follow from the code. `field` names a part, file or entry and may travel; `extra` are further public facts for
-machines; `private` is for the log of this process and is never sent or shown.
+`raise ConsentgateError(ErrorCode.CONSENT_EXPIRED, field="consent_jws.valid_until")`. Status, message and
+hint follow from the code. `field` names a part, file or entry and may travel; `extra` are further public
+facts for machines; `private` is for the log of this process and is never sent or shown. `hint` replaces
+the catalogue's where the cause is known better; like it, a constant without values.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import grpc
 from consentgate.error_catalogue import CATALOGUE, ErrorEntry
 from consentgate.error_codes import ErrorCode
 
-__all__ = ["CATALOGUE", "ConsentgateError", "ErrorCode", "ErrorEntry"]
+__all__ = ["CATALOGUE", "ConsentgateError", "ErrorCode", "ErrorEntry", "InvalidFields"]
 
 
 class ConsentgateError(Exception):
@@ -28,12 +29,14 @@ class ConsentgateError(Exception):
         field: str | None = None,
         private: str | None = None,
         extra: Mapping[str, str] | None = None,
+        hint: str | None = None,
     ) -> None:
         super().__init__(code)
         self.code = code
         self.field = field
         self.private = private
         self.extra: Mapping[str, str] = MappingProxyType(dict(extra or {}))
+        self.hint = hint or CATALOGUE[code].hint
 
     @property
     def status(self) -> grpc.StatusCode:
@@ -45,21 +48,24 @@ class ConsentgateError(Exception):
         """The public message that belongs to the code."""
         return CATALOGUE[self.code].message
 
-    @property
-    def hint(self) -> str:
-        """Cause and cure."""
-        return CATALOGUE[self.code].hint
-
     def __str__(self) -> str:
         where = f" ({self.field})" if self.field else ""
         return f"{self.code}: {self.message}{where}"
 
     def __reduce__(self) -> tuple[object, ...]:
         """Errors cross process boundaries (the gateway's workers); keyword arguments need help for that."""
-        return _restore, (self.code, self.field, self.private, dict(self.extra))
+        return _restore, (self.code, self.field, self.private, dict(self.extra), self.hint)
+
+
+class InvalidFields(ConsentgateError):  # noqa: N818 - named after the defect
+    """INVALID_ARGUMENT_FIELD for several fields at once: name → what is wrong with it (never its value)."""
+
+    def __init__(self, violations: Mapping[str, str]) -> None:
+        super().__init__(ErrorCode.INVALID_ARGUMENT_FIELD, field=", ".join(violations))
+        self.violations: Mapping[str, str] = MappingProxyType(dict(violations))
 
 
 def _restore(
-    code: ErrorCode, field: str | None, private: str | None, extra: dict[str, str]
+    code: ErrorCode, field: str | None, private: str | None, extra: dict[str, str], hint: str
 ) -> ConsentgateError:
-    return ConsentgateError(code, field=field, private=private, extra=extra)
+    return ConsentgateError(code, field=field, private=private, extra=extra, hint=hint)

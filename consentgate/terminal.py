@@ -1,0 +1,155 @@
+"""Manners of every command (design 5, rule 13).
+
+Results on stdout, as JSON with `--json`; everything else on stderr; what went wrong comes with a hint;
+exit codes are those below; no traceback for a mistake of the user or a refusal of a server.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from enum import IntEnum
+from typing import NoReturn, TypeVar
+
+import grpc
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import track as rich_track
+
+from consentgate import logs
+from consentgate.error_status import translate
+from consentgate.errors import ConsentgateError, ErrorCode
+
+Item = TypeVar("Item")
+
+
+class ExitCode(IntEnum):
+    """What a script can tell apart."""
+
+    OK = 0
+    INTERNAL = 1
+    """A fault of the program."""
+    USAGE = 2
+    """Wrong options or arguments."""
+    REFUSED = 3
+    """A server, a law or a consent says no."""
+    UNAVAILABLE = 4
+    """Nothing was decided; the same command may succeed later."""
+    INVALID = 5
+    """Evidence, a proof or a file does not hold."""
+    CONFIGURATION = 6
+    """A configuration, certificate or key file must be corrected first."""
+    INTERRUPTED = 130
+
+
+_CONFIGURATION = frozenset(
+    {
+        ErrorCode.CONFIG_INVALID,
+        ErrorCode.KEY_FILE,
+        ErrorCode.CERTIFICATE_MISSING,
+        ErrorCode.CERTIFICATE_EXPIRED,
+        ErrorCode.CERTIFICATE_UNTRUSTED,
+        ErrorCode.CERTIFICATE_KEY,
+        ErrorCode.CERTIFICATE_USAGE,
+        ErrorCode.CERTIFICATE_ROLE,
+        ErrorCode.CERTIFICATE_REFUSED,
+        ErrorCode.PEER_MISMATCH,
+        ErrorCode.DEVELOPMENT_CA,
+    }
+)
+_BY_STATUS = {
+    grpc.StatusCode.INTERNAL: ExitCode.INTERNAL,
+    grpc.StatusCode.INVALID_ARGUMENT: ExitCode.USAGE,
+    grpc.StatusCode.UNAVAILABLE: ExitCode.UNAVAILABLE,
+    grpc.StatusCode.DEADLINE_EXCEEDED: ExitCode.UNAVAILABLE,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: ExitCode.UNAVAILABLE,
+    grpc.StatusCode.DATA_LOSS: ExitCode.INVALID,
+}
+
+
+def new_app(help_text: str) -> typer.Typer:
+    """A command group with the common settings."""
+    return typer.Typer(help=help_text, no_args_is_help=True, pretty_exceptions_enable=False)
+
+
+def run(app: typer.Typer) -> NoReturn:
+    """Runs a command; ends the process with a code of `ExitCode`. Logs are quiet until configured."""
+    logs.configure(logs.LogLevel.WARNING)
+    try:
+        app()
+    except KeyboardInterrupt:
+        note("interrupted")
+        sys.exit(ExitCode.INTERRUPTED)
+    except (
+        Exception
+    ) as error:  # every exception ends as one of the catalogue, an unknown one with an incident id
+        known = translate(error)
+        print_error(known, notes=getattr(error, "__notes__", ()))
+        sys.exit(exit_code(known))
+    sys.exit(ExitCode.OK)
+
+
+def exit_code(error: ConsentgateError) -> ExitCode:
+    """The exit code that belongs to an error; what is in no table is a refusal."""
+    if error.code in _CONFIGURATION:
+        return ExitCode.CONFIGURATION
+    return _BY_STATUS.get(error.status, ExitCode.REFUSED)
+
+
+def print_error(error: ConsentgateError, notes: Iterable[str] = ()) -> None:
+    """Error, then hint, then what else is known, on stderr."""
+    console = _stderr()
+    console.print(f"[bold red]error[/] {escape(str(error))}")
+    console.print(f"[bold]hint[/]  {escape(error.hint)}")
+    for name, value in error.extra.items():
+        console.print(f"      {escape(name)}: {escape(value)}")
+    for line in notes:
+        console.print(f"      {escape(line)}")
+
+
+def show(members: Mapping[str, object], lines: Sequence[str], as_json: bool) -> None:
+    """A result on stdout: `members` as one JSON object, or `lines` for a person."""
+    text = json.dumps(members, ensure_ascii=False, indent=2) if as_json else "\n".join(lines)
+    typer.echo(text)
+
+
+def show_line(members: Mapping[str, object], line: str, as_json: bool) -> None:
+    """One of many results, as soon as it is there: a JSON line, or a line for a person."""
+    typer.echo(json.dumps(members, ensure_ascii=False) if as_json else line)
+
+
+def note(text: str) -> None:
+    """Something a person should know, on stderr: never part of the result."""
+    typer.echo(text, err=True)
+
+
+def confirm(question: str) -> None:
+    """Asks on stderr; anything but yes ends the command."""
+    typer.confirm(question, abort=True, err=True)
+
+
+def passphrase(prompt: str, confirm: bool = False) -> bytes:
+    """Asks for a passphrase without showing it, twice when it is a new one."""
+    answer: str = typer.prompt(prompt, hide_input=True, confirmation_prompt=confirm, err=True)
+    return answer.encode()
+
+
+@contextmanager
+def working(text: str) -> Iterator[None]:
+    """Shows on stderr that something of unknown length goes on; silent when stderr is no terminal."""
+    with _stderr().status(escape(text)):
+        yield
+
+
+def progress(items: Iterable[Item], text: str, total: int | None = None) -> Iterable[Item]:
+    """Shows on stderr how many of `items` are done; silent when stderr is no terminal."""
+    console = _stderr()
+    return rich_track(items, escape(text), total=total, console=console, disable=not console.is_terminal)
+
+
+def _stderr() -> Console:
+    """Made anew each time: tests and pipes replace sys.stderr."""
+    return Console(stderr=True, highlight=False, soft_wrap=True)
