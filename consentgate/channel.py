@@ -4,12 +4,15 @@ A channel is opened to an address *and* a SPIFFE id. gRPC compares the server's 
 the name is the DNS form of the expected id, which only the member CA puts into a certificate. So an
 address that was hijacked, or mistyped, ends in PEER_MISMATCH and no byte of a message leaves.
 
-Calls without a deadline get one of a minute, except streams that are meant to stay open.
+Calls that answer once and whose caller set no deadline get one of a minute; streams are meant to stay
+open. (An interceptor does that: the timeout of gRPC's service config counts from the start of the process
+in 1.85.)
 """
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import grpc
 import grpc.aio
@@ -30,13 +33,6 @@ FIRST_RECONNECT_MILLISECONDS = 200
 LARGEST_RECONNECT_MILLISECONDS = 3_000
 """a restarted peer is found again within this."""
 
-OPEN_ENDED = (
-    ("consentgate.v1.LedgerService", "Tail"),
-    ("grpc.health.v1.Health", "Watch"),
-    ("grpc.reflection.v1alpha.ServerReflection", "ServerReflectionInfo"),
-)
-"""Streams without a default deadline."""
-
 
 def open_channel(
     address: str, peer: SpiffeId, tls: TlsFiles, *, allow_development_ca: bool = False
@@ -46,7 +42,9 @@ def open_channel(
     Raises CERTIFICATE_* or DEVELOPMENT_CA for this side's own files; connects with the first call.
     """
     credentials = channel_credentials(tls, allow_development_ca=allow_development_ca)
-    return grpc.secure_channel(address, credentials, _options(peer))
+    return grpc.intercept_channel(
+        grpc.secure_channel(address, credentials, _options(peer)), _DefaultDeadline()
+    )
 
 
 def open_aio_channel(
@@ -54,13 +52,58 @@ def open_aio_channel(
 ) -> grpc.aio.Channel:
     """The same for asyncio; to be opened inside the running loop."""
     credentials = channel_credentials(tls, allow_development_ca=allow_development_ca)
-    return grpc.aio.secure_channel(address, credentials, _options(peer))
+    return grpc.aio.secure_channel(address, credentials, _options(peer), interceptors=[_AioDefaultDeadline()])
+
+
+class _Details(NamedTuple):
+    """gRPC wants the details of a call as an object with these attributes."""
+
+    method: str
+    timeout: float | None
+    metadata: Any
+    credentials: grpc.CallCredentials | None
+    wait_for_ready: bool | None
+    compression: grpc.Compression | None
+
+
+class _DefaultDeadline(grpc.UnaryUnaryClientInterceptor):
+    def intercept_unary_unary(
+        self,
+        continuation: Callable[[grpc.ClientCallDetails, Any], Any],
+        client_call_details: grpc.ClientCallDetails,
+        request: Any,
+    ) -> Any:
+        """Passes the call on with a deadline."""
+        return continuation(_with_deadline(client_call_details), request)
+
+
+class _AioDefaultDeadline(grpc.aio.UnaryUnaryClientInterceptor):
+    async def intercept_unary_unary(
+        self,
+        continuation: Callable[[grpc.aio.ClientCallDetails, Any], Any],
+        client_call_details: grpc.aio.ClientCallDetails,
+        request: Any,
+    ) -> Any:
+        """Passes the call on with a deadline."""
+        return await continuation(_with_deadline(client_call_details), request)
+
+
+def _with_deadline(details: Any) -> Any:
+    if details.timeout is not None:
+        return details
+    return _Details(
+        details.method,
+        DEFAULT_DEADLINE_SECONDS,
+        details.metadata,
+        details.credentials,
+        details.wait_for_ready,
+        getattr(details, "compression", None),
+    )
 
 
 def _options(peer: SpiffeId) -> list[tuple[str, str | int]]:
     return [
         ("grpc.ssl_target_name_override", peer.dns_name),
-        ("grpc.service_config", _service_config()),
         # Neither DNS nor the environment may say where and how to connect.
         ("grpc.service_config_disable_resolution", 1),
         ("grpc.enable_http_proxy", 0),
@@ -74,16 +117,3 @@ def _options(peer: SpiffeId) -> list[tuple[str, str | int]]:
         ("grpc.min_reconnect_backoff_ms", FIRST_RECONNECT_MILLISECONDS),
         ("grpc.max_reconnect_backoff_ms", LARGEST_RECONNECT_MILLISECONDS),
     ]
-
-
-def _service_config() -> str:
-    """gRPC's service config: the default deadline for all methods but the open-ended ones."""
-    open_ended = [{"service": service, "method": method} for service, method in OPEN_ENDED]
-    return json.dumps(
-        {
-            "methodConfig": [
-                {"name": [{}], "timeout": f"{DEFAULT_DEADLINE_SECONDS}s"},
-                {"name": open_ended},
-            ]
-        }
-    )
