@@ -27,7 +27,7 @@ from typing import Any
 
 from consentgate.identity import Role, SpiffeId
 from cryptography import x509
-from joserfc.jwk import OKPKey
+from joserfc.jwk import ECKey, OKPKey
 from stdnum.cn import uscc
 
 from consentgate import canonical, evidence, signing
@@ -53,7 +53,7 @@ from paillier.encryption import Encryptor
 from paillier.linear import rerandomise, weighted_sum
 from paillier.private import PrivateKey, prove
 from paillier.wire import join, split
-from tests.support.member_ca import TLS_USAGES, MemberCa, ed25519_key, private_pem
+from tests.support.member_ca import TLS_USAGES, MemberCa, ed25519_key, p256_key, private_pem
 from tests.support.member_ca import PrivateKey as SigningKey
 from tests.support.paillier_keys import key_2048, other_key_2048
 from tests.support.sample_scorecard import SCORECARD, VALUES
@@ -98,7 +98,7 @@ class Institution:
     @property
     def signer_with_tls_key(self) -> InstitutionSigner:
         """What an intruder can sign who stole only the TLS key."""
-        key = OKPKey.import_key(private_pem(self.tls_key))
+        key = ECKey.import_key(private_pem(self.tls_key))
         return InstitutionSigner(self.identity, (self.tls_certificate,), key)
 
 
@@ -137,12 +137,12 @@ def institution(ca: MemberCa, role: str, name: str, **certificate: Any) -> Insti
     (MemberCa.issue).
     """
     identity = SpiffeId(TRUST_DOMAIN, Role(role), name)
-    signing_key, tls_key = ed25519_key(f"signing {role} {name}"), ed25519_key(f"tls {role} {name}")
+    signing_key, tls_key = ed25519_key(f"signing {role} {name}"), p256_key(f"tls {role} {name}")
     chain = (ca.issue(str(identity), signing_key, **certificate),)
     return Institution(
         identity=identity,
         signer=InstitutionSigner(identity, chain, OKPKey.import_key(private_pem(signing_key))),
-        tls_certificate=ca.issue(str(identity), tls_key, usages=TLS_USAGES),
+        tls_certificate=ca.issue(str(identity), tls_key, usages=TLS_USAGES, dns=[identity.dns_name]),
         tls_key=tls_key,
     )
 

@@ -23,6 +23,8 @@ PrivateKey = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey
 NOT_BEFORE = datetime(2026, 1, 1, tzinfo=UTC)
 NOT_AFTER = datetime(2036, 1, 1, tzinfo=UTC)
 TLS_USAGES = (ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH)
+SIGNING_USAGES = (x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36"),)
+"""documentSigning, RFC 9336."""
 
 
 def ed25519_key(label: str) -> ed25519.Ed25519PrivateKey:
@@ -93,14 +95,14 @@ class MemberCa:
         uris: str | Sequence[str],
         key: PrivateKey,
         *,
-        usages: Sequence[x509.ObjectIdentifier] = (),
+        usages: Sequence[x509.ObjectIdentifier] = SIGNING_USAGES,
         not_before: datetime = NOT_BEFORE,
         not_after: datetime = NOT_AFTER,
         dns: Sequence[str] = (),
         ca: bool = False,
         digital_signature: bool = True,
     ) -> x509.Certificate:
-        """An end-entity certificate: without `usages` for signing, with `TLS_USAGES` for connections."""
+        """An end-entity certificate: for signing, or with `TLS_USAGES` for connections."""
         uris = [uris] if isinstance(uris, str) else list(uris)
         label = f"{self.name} {uris} {usages} {not_before} {not_after}"
         builder = _builder(label, "member", key, not_before, not_after).issuer_name(self.certificate.subject)
