@@ -70,10 +70,10 @@ def verify_tls_chain(
     """
     verify_path(chain, member_ca, at)
     check_usages(chain[0], {CLIENT_AUTH, SERVER_AUTH}, {usage})
-    if not _is_p256(chain[0].public_key()):
+    if not is_p256(chain[0].public_key()):
         raise _refused(ErrorCode.CERTIFICATE_KEY, "not P-256")
     identity = SpiffeId.from_certificate(chain[0])
-    if usage == SERVER_AUTH and identity.dns_name not in _dns_names(chain[0]):
+    if usage == SERVER_AUTH and identity.dns_name not in dns_names(chain[0]):
         raise _refused(ErrorCode.CERTIFICATE_ROLE, "the DNS name of the SPIFFE id is absent")
     return identity
 
@@ -139,16 +139,18 @@ _MEMBER = (
 
 def _signing_key(certificate: x509.Certificate) -> PublicSigningKey:
     key = certificate.public_key()
-    if isinstance(key, ed25519.Ed25519PublicKey) or _is_p256(key):
+    if isinstance(key, ed25519.Ed25519PublicKey) or is_p256(key):
         return key
     raise _refused(ErrorCode.CERTIFICATE_KEY, "neither Ed25519 nor P-256")
 
 
-def _is_p256(key: object) -> TypeGuard[ec.EllipticCurvePublicKey]:
+def is_p256(key: object) -> TypeGuard[ec.EllipticCurvePublicKey]:
+    """The only kind of key for connections."""
     return isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1)
 
 
-def _dns_names(certificate: x509.Certificate) -> list[str]:
+def dns_names(certificate: x509.Certificate) -> list[str]:
+    """DNS names among the subject alternative names."""
     names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     return names.get_values_for_type(x509.DNSName)
 

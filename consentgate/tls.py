@@ -30,7 +30,7 @@ from consentgate.errors import ConsentgateError, ErrorCode
 from consentgate.identity import SpiffeId
 
 __all__ = ["ServerCertificate", "TlsFiles", "TlsIdentity", "channel_credentials", "read_certificates"]
-__all__ += ["load_client", "load_server", "server_credentials", "verify_signing_chain"]
+__all__ += ["load_client", "load_server", "matching_key", "server_credentials", "verify_signing_chain"]
 
 _log = structlog.get_logger("consentgate.tls")
 
@@ -144,12 +144,13 @@ def _load(files: TlsFiles, usage: x509.ObjectIdentifier, allow_development_ca: b
         identity=identity,
         certificate=chain[0],
         chain_pem=b"".join(certificate.public_bytes(_PEM) for certificate in chain),
-        key_pem=_matching_key(files.private_key, chain[0]),
+        key_pem=matching_key(files.private_key, chain[0]),
         member_ca_pem=files.member_ca.public_bytes(_PEM),
     )
 
 
-def _matching_key(path: Path, certificate: x509.Certificate) -> bytes:
+def matching_key(path: Path, certificate: x509.Certificate) -> bytes:
+    """PEM of the certificate's private key; raises CERTIFICATE_MISSING or _KEY naming the file."""
     try:
         pem = path.read_bytes()
     except OSError as error:
