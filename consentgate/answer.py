@@ -59,11 +59,7 @@ def verify_answer(token: bytes, order: ReleaseOrder, anchors: Anchors) -> Verifi
         token, StatementKind.FEATURE_ANSWER, anchors.member_ca, order.decided_at, ErrorCode.ANSWER_SIGNATURE
     )
     claims = FeatureAnswerClaims.parse(payload, "answer_jws")
-    if (
-        signer.role is not Role.DEPARTMENT
-        or signer.trust_domain != anchors.trust_domain
-        or str(signer) != claims.iss
-    ):
+    if signer.role is not Role.DEPARTMENT or signer.trust_domain != anchors.trust_domain or str(signer) != claims.iss:
         raise ConsentgateError(ErrorCode.ANSWER_SIGNATURE, field="answer_jws.iss")
     _check_bindings(claims, signer, order, anchors)
     return VerifiedAnswer(signer.id, canonical.digest(token), claims)
@@ -75,9 +71,7 @@ def check_ciphertexts(answer: VerifiedAnswer, ciphertexts: bytes) -> None:
         raise ConsentgateError(ErrorCode.ANSWER_MISMATCH, field="answer_jws.ciphertexts")
 
 
-def _check_bindings(
-    claims: FeatureAnswerClaims, signer: SpiffeId, order: ReleaseOrder, anchors: Anchors
-) -> None:
+def _check_bindings(claims: FeatureAnswerClaims, signer: SpiffeId, order: ReleaseOrder, anchors: Anchors) -> None:
     department = next((entry for entry in order.header.departments if entry.id == signer.id), None)
     if department is None:
         raise ConsentgateError(ErrorCode.ANSWER_MISMATCH, field="answer_jws.iss")

@@ -67,11 +67,7 @@ _TABLE: dict[str, dict[str, frozenset[Role]]] = {
 }
 
 ALLOWED_ROLES: Mapping[str, frozenset[Role]] = MappingProxyType(
-    {
-        f"/{service}/{method}": roles
-        for service, methods in _TABLE.items()
-        for method, roles in methods.items()
-    }
+    {f"/{service}/{method}": roles for service, methods in _TABLE.items() for method, roles in methods.items()}
 )
 """Full method name, as gRPC spells it, → roles that may call it."""
 

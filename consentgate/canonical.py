@@ -30,9 +30,7 @@ def encode(value: object) -> bytes:
 def parse(data: bytes, name: str) -> dict[str, object]:
     """Parses one JSON object; `name` is the field named in the error."""
     try:
-        value = json.loads(
-            data.decode(), object_pairs_hook=_unique, parse_float=_refuse, parse_constant=_refuse
-        )
+        value = json.loads(data.decode(), object_pairs_hook=_unique, parse_float=_refuse, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
         raise ConsentgateError(ErrorCode.INVALID_ARGUMENT_FIELD, field=name) from error
     if not isinstance(value, dict):

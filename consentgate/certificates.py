@@ -113,9 +113,7 @@ def check_usages(
         raise _refused(ErrorCode.CERTIFICATE_USAGE, "extended key usage of another kind")
 
 
-def _digital_signature(
-    _policy: verification.Policy, _certificate: x509.Certificate, usage: x509.KeyUsage
-) -> None:
+def _digital_signature(_policy: verification.Policy, _certificate: x509.Certificate, usage: x509.KeyUsage) -> None:
     if not usage.digital_signature or usage.key_cert_sign:
         raise ValueError("a member's key makes digital signatures and no certificates")
 

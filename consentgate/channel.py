@@ -34,17 +34,13 @@ LARGEST_RECONNECT_MILLISECONDS = 3_000
 """a restarted peer is found again within this."""
 
 
-def open_channel(
-    address: str, peer: SpiffeId, tls: TlsFiles, *, allow_development_ca: bool = False
-) -> grpc.Channel:
+def open_channel(address: str, peer: SpiffeId, tls: TlsFiles, *, allow_development_ca: bool = False) -> grpc.Channel:
     """A channel to `peer` at `address` (host:port) for threads; close it, or use it as a context.
 
     Raises CERTIFICATE_* or DEVELOPMENT_CA for this side's own files; connects with the first call.
     """
     credentials = channel_credentials(tls, allow_development_ca=allow_development_ca)
-    return grpc.intercept_channel(
-        grpc.secure_channel(address, credentials, _options(peer)), _DefaultDeadline()
-    )
+    return grpc.intercept_channel(grpc.secure_channel(address, credentials, _options(peer)), _DefaultDeadline())
 
 
 def open_aio_channel(

@@ -129,16 +129,10 @@ def _dates(check: str, certificate: x509.Certificate, now: datetime) -> Finding:
     start, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     if now < start:
         cure = f"It begins at {start:%Y-%m-%d %H:%M} UTC. Compare this machine's clock with a time server."
-        return Finding(
-            check, Verdict.FAILED, "The certificate is not yet valid.", cure, ErrorCode.CERTIFICATE_EXPIRED
-        )
+        return Finding(check, Verdict.FAILED, "The certificate is not yet valid.", cure, ErrorCode.CERTIFICATE_EXPIRED)
     if now > end:
-        cure = (
-            f"It ended at {end:%Y-%m-%d %H:%M} UTC. Have a new one issued, or correct this machine's clock."
-        )
-        return Finding(
-            check, Verdict.FAILED, "The certificate is expired.", cure, ErrorCode.CERTIFICATE_EXPIRED
-        )
+        cure = f"It ended at {end:%Y-%m-%d %H:%M} UTC. Have a new one issued, or correct this machine's clock."
+        return Finding(check, Verdict.FAILED, "The certificate is expired.", cure, ErrorCode.CERTIFICATE_EXPIRED)
     left = f"valid until {end:%Y-%m-%d %H:%M} UTC"
     if end - now < EXPIRES_SOON:
         return Finding(check, Verdict.WARNING, f"It expires soon: {left}.", "Have a new one issued in time.")

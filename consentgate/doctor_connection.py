@@ -61,9 +61,7 @@ def _tcp(address: str) -> socket.socket:
     try:
         return socket.create_connection((host.strip("[]"), int(port)), STEP_SECONDS)
     except (OSError, ValueError, OverflowError) as error:
-        raise ConsentgateError(
-            ErrorCode.CONNECTION_REFUSED, field="address", private=type(error).__name__
-        ) from error
+        raise ConsentgateError(ErrorCode.CONNECTION_REFUSED, field="address", private=type(error).__name__) from error
 
 
 def _handshake(paths: TlsPaths, address: str) -> SpiffeId:

@@ -71,9 +71,7 @@ CATALOGUE: Mapping[ErrorCode, ErrorEntry] = MappingProxyType(
             "No answer came before the deadline.",
             "Repeat the same bytes; if it stays, allow more time or look at the server's health.",
         ),
-        _C.CANCELLED: _E(
-            Status.CANCELLED, "The call was cancelled.", "Repeat the same bytes if the answer is wanted."
-        ),
+        _C.CANCELLED: _E(Status.CANCELLED, "The call was cancelled.", "Repeat the same bytes if the answer is wanted."),
         _C.UNAVAILABLE: _E(
             Status.UNAVAILABLE,
             "The server could not be reached or is stopping.",

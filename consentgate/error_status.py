@@ -139,9 +139,7 @@ def to_status(error: ConsentgateError) -> status_pb2.Status:
     if error.field:
         metadata["field"] = error.field
     status = status_pb2.Status(code=error.status.value[0], message=str(error))
-    status.details.add().Pack(
-        error_details_pb2.ErrorInfo(reason=error.code, domain=DOMAIN, metadata=metadata)
-    )
+    status.details.add().Pack(error_details_pb2.ErrorInfo(reason=error.code, domain=DOMAIN, metadata=metadata))
     if error.status is grpc.StatusCode.INVALID_ARGUMENT and error.field:
         violations = error.violations if isinstance(error, InvalidFields) else {error.field: error.message}
         request = error_details_pb2.BadRequest()
@@ -165,9 +163,7 @@ def from_status(status: status_pb2.Status) -> ConsentgateError | None:
     if info.domain != DOMAIN:
         return None
     if len(request.field_violations) > 1 and info.reason == ErrorCode.INVALID_ARGUMENT_FIELD:
-        return InvalidFields(
-            {_plain(found.field): _plain(found.description) for found in request.field_violations}
-        )
+        return InvalidFields({_plain(found.field): _plain(found.description) for found in request.field_violations})
     return _from_info(info, status.code)
 
 

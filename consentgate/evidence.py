@@ -143,15 +143,9 @@ def verify_request(token: bytes, anchors: Anchors, at: datetime) -> tuple[ScoreR
     around `at`.
     """
     kind = StatementKind.SCORE_REQUEST
-    payload, signer = signing.verify_institution(
-        token, kind, anchors.member_ca, at, ErrorCode.REQUEST_SIGNATURE
-    )
+    payload, signer = signing.verify_institution(token, kind, anchors.member_ca, at, ErrorCode.REQUEST_SIGNATURE)
     request = ScoreRequestClaims.parse(payload, "request_jws")
-    if (
-        signer.role is not Role.BANK
-        or str(signer) != request.iss
-        or signer.trust_domain != anchors.trust_domain
-    ):
+    if signer.role is not Role.BANK or str(signer) != request.iss or signer.trust_domain != anchors.trust_domain:
         raise ConsentgateError(ErrorCode.REQUEST_ISSUER, field="request_jws.iss")
     _check_audience(request, kind, anchors, ErrorCode.REQUEST_AUDIENCE, "request_jws")
     if abs(request.issued_at - at) > REQUEST_WINDOW:
@@ -230,9 +224,7 @@ def _verify_header(data: bytes, request: ScoreRequestClaims, consent: ConsentCla
     return header
 
 
-def check_header_covered(
-    header: ScorecardHeader, request: ScoreRequestClaims, consent: ConsentClaims
-) -> None:
+def check_header_covered(header: ScorecardHeader, request: ScoreRequestClaims, consent: ConsentClaims) -> None:
     """The scorecard serves the request's use and custody, and reads only categories the consent names."""
     if header.use != request.use:
         raise ConsentgateError(ErrorCode.CONSENT_SCOPE, field="scorecard_header.use")
@@ -256,9 +248,7 @@ def verify_approval(token: bytes, anchors: Anchors) -> ScorecardApprovalClaims:
     return approval
 
 
-def _check_approved(
-    approval: ScorecardApprovalClaims, request: ScoreRequestClaims, consent: ConsentClaims
-) -> None:
+def _check_approved(approval: ScorecardApprovalClaims, request: ScoreRequestClaims, consent: ConsentClaims) -> None:
     if request.iss not in approval.members or approval.group != consent.group:
         raise ConsentgateError(ErrorCode.SCORECARD_NOT_APPROVED, field="approval_jws.group")
     if request.scorecard not in approval.approved():
@@ -377,8 +367,6 @@ def _time(text: str) -> datetime:
     return datetime.fromisoformat(text).astimezone(UTC)
 
 
-def _check_audience(
-    claims: Claims, kind: StatementKind, anchors: Anchors, failure: ErrorCode, name: str
-) -> None:
+def _check_audience(claims: Claims, kind: StatementKind, anchors: Anchors, failure: ErrorCode, name: str) -> None:
     if claims.aud != kind.audience(anchors.trust_domain):
         raise ConsentgateError(failure, field=f"{name}.aud")

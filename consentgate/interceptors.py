@@ -58,9 +58,7 @@ def check_form(message: Message) -> None:
     """Raises InvalidFields naming every field that breaks a constraint of the proto."""
     violations = protovalidate.collect_violations(message)
     if violations:
-        raise InvalidFields(
-            {_field_name(found.proto.field) or "request": found.proto.message for found in violations}
-        )
+        raise InvalidFields({_field_name(found.proto.field) or "request": found.proto.message for found in violations})
 
 
 class Gatekeeper(grpc.aio.ServerInterceptor):
@@ -157,9 +155,7 @@ class _Call:
     def _log(self, code: str, private: str | None = None) -> None:
         detail = {} if private is None else {"detail": private}
         milliseconds = round((time.monotonic() - self._started) * 1000, 1)
-        _log.info(
-            "call", method=self._method, role=self._role, code=code, milliseconds=milliseconds, **detail
-        )
+        _log.info("call", method=self._method, role=self._role, code=code, milliseconds=milliseconds, **detail)
 
 
 def _checked(request: Any) -> Any:

@@ -47,9 +47,7 @@ class _Closed(BaseModel):
             return cls.model_validate_json(data)
         except ValidationError as error:
             where = ".".join(str(part) for part in error.errors(include_input=False)[0]["loc"])
-            raise ConsentgateError(
-                ErrorCode.INVALID_ARGUMENT_FIELD, field=f"{name}.{where}".rstrip(".")
-            ) from None
+            raise ConsentgateError(ErrorCode.INVALID_ARGUMENT_FIELD, field=f"{name}.{where}".rstrip(".")) from None
 
     def encode(self) -> bytes:
         """Canonical bytes."""
@@ -196,9 +194,7 @@ class Scorecard:
         return [point for entry in self.weights.weights for point in entry.points]
 
 
-def exact_range(
-    columns: list[Column], weights: ScorecardWeights, weight_bits: int, field: str
-) -> tuple[int, int]:
+def exact_range(columns: list[Column], weights: ScorecardWeights, weight_bits: int, field: str) -> tuple[int, int]:
     """Exact least and greatest score; raises SCORECARD_RANGE when weights or range do not fit."""
     try:
         points = [point for entry in weights.weights for point in entry.points]

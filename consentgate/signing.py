@@ -83,9 +83,7 @@ class PersonSigner:
     @property
     def jwk(self) -> PublicJwk:
         """The public key as it stands in attestations and anchors."""
-        return PublicJwk.model_validate(
-            {name: self.key.as_dict(private=False)[name] for name in ("kty", "crv", "x")}
-        )
+        return PublicJwk.model_validate({name: self.key.as_dict(private=False)[name] for name in ("kty", "crv", "x")})
 
     @property
     def kid(self) -> str:
@@ -120,9 +118,7 @@ class InstitutionSigner:
         except (OSError, ValueError, TypeError, JoseError) as error:
             raise ConsentgateError(ErrorCode.CONFIG_INVALID, field=str(key_path)) from error
         if private.public_key() != chain[0].public_key():
-            raise ConsentgateError(
-                ErrorCode.CONFIG_INVALID, field=str(key_path), private="key and certificate differ"
-            )
+            raise ConsentgateError(ErrorCode.CONFIG_INVALID, field=str(key_path), private="key and certificate differ")
         return cls(identity, chain, key)
 
     def sign(self, kind: StatementKind, claims: Claims) -> bytes:
@@ -148,9 +144,7 @@ def join_signatures(compacts: Sequence[bytes]) -> bytes:
     """Joins compact JWS over one and the same payload into the general JSON serialization."""
     parts = [compact.decode().split(".") for compact in compacts]
     if len({payload for _, payload, _ in parts}) != 1:
-        raise ConsentgateError(
-            ErrorCode.INVALID_ARGUMENT_FIELD, field="signatures", private="payloads differ"
-        )
+        raise ConsentgateError(ErrorCode.INVALID_ARGUMENT_FIELD, field="signatures", private="payloads differ")
     signatures = [{"protected": protected, "signature": signature} for protected, _, signature in parts]
     return canonical.encode({"payload": parts[0][1], "signatures": signatures})
 
@@ -216,10 +210,7 @@ def unverified_payload(token: bytes, name: str) -> bytes:
 def _split_general(token: bytes, failure: ErrorCode) -> tuple[bytes, list[bytes]]:
     try:
         value: Any = canonical.parse(token, "jws")
-        if (
-            set(value) != {"payload", "signatures"}
-            or not 1 <= len(value["signatures"]) <= MAX_JOINT_SIGNATURES
-        ):
+        if set(value) != {"payload", "signatures"} or not 1 <= len(value["signatures"]) <= MAX_JOINT_SIGNATURES:
             raise ValueError("not a general JWS")
         compacts = []
         for entry in value["signatures"]:
@@ -231,9 +222,7 @@ def _split_general(token: bytes, failure: ErrorCode) -> tuple[bytes, list[bytes]
         raise ConsentgateError(failure, private="not a JWS in general JSON serialization") from error
 
 
-def _protected_header(
-    token: bytes, kind: StatementKind, key_parameter: str, failure: ErrorCode
-) -> dict[str, object]:
+def _protected_header(token: bytes, kind: StatementKind, key_parameter: str, failure: ErrorCode) -> dict[str, object]:
     try:
         protected, _, _ = token.decode("ascii").split(".")
         header = canonical.parse(_decode(protected), "jws.protected")
@@ -247,9 +236,7 @@ def _protected_header(
 
 
 def _sign(header: dict[str, object], payload: bytes, key: Jwk) -> bytes:
-    return jws.serialize_compact(
-        header, payload, key, registry=_Registry(algorithms=[_algorithm(key)])
-    ).encode()
+    return jws.serialize_compact(header, payload, key, registry=_Registry(algorithms=[_algorithm(key)])).encode()
 
 
 def _verified_payload(token: bytes, key: Jwk, header: Mapping[str, object], failure: ErrorCode) -> bytes:

@@ -87,9 +87,7 @@ class Claims(BaseModel):
             return cls.model_validate_json(payload)
         except ValidationError as error:
             where = ".".join(str(part) for part in error.errors(include_input=False)[0]["loc"])
-            raise ConsentgateError(
-                ErrorCode.INVALID_ARGUMENT_FIELD, field=f"{name}.{where}".rstrip(".")
-            ) from None
+            raise ConsentgateError(ErrorCode.INVALID_ARGUMENT_FIELD, field=f"{name}.{where}".rstrip(".")) from None
 
     def payload(self) -> bytes:
         """Canonical bytes to be signed."""
@@ -266,9 +264,7 @@ class ScorecardApprovalClaims(Claims):
         if len(states) != len(self.scorecards):
             raise ValueError("scorecards names one id twice")
         if states.get(self.scorecard) != ("approved" if self.action == "APPROVE" else "retired"):
-            raise ValueError(
-                "scorecards does not contain the scorecard in the state that the action gives it"
-            )
+            raise ValueError("scorecards does not contain the scorecard in the state that the action gives it")
         return self
 
     def approved(self) -> frozenset[str]:

@@ -83,9 +83,7 @@ def run(app: typer.Typer) -> NoReturn:
     except KeyboardInterrupt:
         note("interrupted")
         sys.exit(ExitCode.INTERRUPTED)
-    except (
-        Exception
-    ) as error:  # every exception ends as one of the catalogue, an unknown one with an incident id
+    except Exception as error:  # every exception ends as one of the catalogue, an unknown one with an incident id
         known = translate(error)
         print_error(known, notes=getattr(error, "__notes__", ()))
         sys.exit(exit_code(known))

@@ -158,13 +158,9 @@ def matching_key(path: Path, certificate: x509.Certificate) -> bytes:
     try:
         key = serialization.load_pem_private_key(pem, None)
     except (ValueError, TypeError) as error:
-        raise ConsentgateError(
-            ErrorCode.CERTIFICATE_KEY, field=str(path), private="no unencrypted PEM key"
-        ) from error
+        raise ConsentgateError(ErrorCode.CERTIFICATE_KEY, field=str(path), private="no unencrypted PEM key") from error
     if key.public_key() != certificate.public_key():
-        raise ConsentgateError(
-            ErrorCode.CERTIFICATE_KEY, field=str(path), private="key and certificate differ"
-        )
+        raise ConsentgateError(ErrorCode.CERTIFICATE_KEY, field=str(path), private="key and certificate differ")
     return pem
 
 

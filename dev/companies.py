@@ -23,8 +23,29 @@ ORGANISATION_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 ORGANISATION_WEIGHTS = (3, 7, 9, 10, 5, 8, 4, 2)
 ALLOWED = "0123456789ABCDEFGHJKLMNPQRTUWXY"
 NAMES = (
-    ("Lingnan", "Pearl River", "Nansha", "Baiyun", "Xijiang", "Dongjiang", "Huangpu", "Panyu", "Foshan", "Zengcheng"),
-    ("Precision Tools", "Textiles", "Ceramics", "Electronics", "Logistics", "Food", "Plastics", "Furniture", "Optics"),
+    (
+        "Lingnan",
+        "Pearl River",
+        "Nansha",
+        "Baiyun",
+        "Xijiang",
+        "Dongjiang",
+        "Huangpu",
+        "Panyu",
+        "Foshan",
+        "Zengcheng",
+    ),
+    (
+        "Precision Tools",
+        "Textiles",
+        "Ceramics",
+        "Electronics",
+        "Logistics",
+        "Food",
+        "Plastics",
+        "Furniture",
+        "Optics",
+    ),
 )
 
 
@@ -62,7 +83,10 @@ def extract() -> list[CompanyRow]:
     with (DATA / "companies.csv").open(newline="") as file:
         records = list(csv.DictReader(file))
     return [
-        CompanyRow({name: value or None for name, value in record.items() if name != "bankrupt"}, record["bankrupt"] == "1")
+        CompanyRow(
+            {name: value or None for name, value in record.items() if name != "bankrupt"},
+            record["bankrupt"] == "1",
+        )
         for record in records
     ]
 

@@ -57,9 +57,7 @@ def new_nonce() -> str:
 
 def canonical_json(value: object) -> bytes:
     """JCS bytes of a value inside the profile."""
-    return json.dumps(
-        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    ).encode()
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
 
 def encode(entry: Entry) -> bytes:

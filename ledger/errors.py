@@ -16,9 +16,7 @@ class LedgerError(Exception):
 class EntryInvalid(LedgerError):  # noqa: N818
     """A leaf is not canonical, or has a field its kind does not allow."""
 
-    hint = (
-        "Only the fields that docs/ledger-format.md lists for a kind, in their exact form, may enter a leaf."
-    )
+    hint = "Only the fields that docs/ledger-format.md lists for a kind, in their exact form, may enter a leaf."
 
     def __init__(self, field: str) -> None:
         super().__init__(f"entry field {field} is missing, unknown or malformed")
@@ -28,9 +26,7 @@ class EntryInvalid(LedgerError):  # noqa: N818
 class ProofInvalid(LedgerError):  # noqa: N818
     """An inclusion proof does not lead to the root, or is malformed."""
 
-    hint = (
-        "The receipt was altered, or belongs to another leaf or tree. Ask the ledger for the receipt again."
-    )
+    hint = "The receipt was altered, or belongs to another leaf or tree. Ask the ledger for the receipt again."
 
 
 class ConsistencyInvalid(LedgerError):  # noqa: N818
@@ -54,9 +50,7 @@ class SignatureInvalid(LedgerError):  # noqa: N818
 class QuorumNotMet(LedgerError):  # noqa: N818
     """Fewer witnesses than the policy demands cosigned a checkpoint."""
 
-    hint = (
-        "Wait until enough witnesses are reachable; compare the witness keys in the policy file with theirs."
-    )
+    hint = "Wait until enough witnesses are reachable; compare the witness keys in the policy file with theirs."
 
 
 class LogMismatch(LedgerError):  # noqa: N818
@@ -74,9 +68,7 @@ class PolicyInvalid(LedgerError):  # noqa: N818
 class KeyInvalid(LedgerError):  # noqa: N818
     """A note key is malformed or of an unknown type."""
 
-    hint = (
-        "Verifier keys: <name>+<8 hex digits>+<base64>. Signing keys: Ed25519 in PEM (PKCS 8), unencrypted."
-    )
+    hint = "Verifier keys: <name>+<8 hex digits>+<base64>. Signing keys: Ed25519 in PEM (PKCS 8), unencrypted."
 
 
 class LedgerFull(LedgerError):  # noqa: N818

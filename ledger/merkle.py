@@ -72,9 +72,7 @@ def _subproof(old_size: int, hashes: Sequence[bytes], *, complete: bool) -> list
     return [*_subproof(old_size - middle, hashes[middle:], complete=False), root(hashes[:middle])]
 
 
-def verify_inclusion(
-    index: int, size: int, leaf_hash: bytes, proof: Sequence[bytes], root_hash: bytes
-) -> None:
+def verify_inclusion(index: int, size: int, leaf_hash: bytes, proof: Sequence[bytes], root_hash: bytes) -> None:
     """Raises ProofInvalid unless `proof` leads from the leaf at `index` to the root of the tree of `size`
     leaves.
     """
@@ -98,9 +96,7 @@ def verify_inclusion(
         raise ProofInvalid("proof does not lead to the root")
 
 
-def verify_consistency(
-    old_size: int, new_size: int, old_root: bytes, new_root: bytes, proof: Sequence[bytes]
-) -> None:
+def verify_consistency(old_size: int, new_size: int, old_root: bytes, new_root: bytes, proof: Sequence[bytes]) -> None:
     """Raises ConsistencyInvalid unless the old tree is a prefix of the new one."""
     if not 0 <= old_size <= new_size <= MAX_TREE:
         raise ConsistencyInvalid("the new tree is smaller than the old one")
@@ -116,9 +112,7 @@ def verify_consistency(
         _walk_consistency(old_size, new_size, old_root, new_root, proof)
 
 
-def _walk_consistency(
-    old_size: int, new_size: int, old_root: bytes, new_root: bytes, proof: Sequence[bytes]
-) -> None:
+def _walk_consistency(old_size: int, new_size: int, old_root: bytes, new_root: bytes, proof: Sequence[bytes]) -> None:
     # A complete old tree is itself a node of the new one; its hash is left out of the proof.
     path = [old_root, *proof] if old_size & (old_size - 1) == 0 else list(proof)
     node, last = old_size - 1, new_size - 1

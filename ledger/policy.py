@@ -72,9 +72,7 @@ class LogPolicy:
             return WitnessedCheckpoint(checkpoint, None, cosignatures)
         reached = self._reached(self.quorum, cosignatures)
         if reached is None:
-            raise QuorumNotMet(
-                f"{len(cosignatures)} known witnesses cosigned; the policy's quorum is not among them"
-            )
+            raise QuorumNotMet(f"{len(cosignatures)} known witnesses cosigned; the policy's quorum is not among them")
         return WitnessedCheckpoint(checkpoint, reached, cosignatures)
 
     def cosignatures(self, note: Note) -> dict[str, datetime]:
@@ -92,9 +90,7 @@ class LogPolicy:
         """Whether cosignatures of these witnesses would be a quorum: for whoever collects them."""
         if self.quorum == NO_QUORUM:
             return True
-        return (
-            self._reached(self.quorum, dict.fromkeys(names & self.witnesses.keys(), datetime.min)) is not None
-        )
+        return self._reached(self.quorum, dict.fromkeys(names & self.witnesses.keys(), datetime.min)) is not None
 
     def witness_of(self, key: VerifierKey) -> str | None:
         """The policy's name for a witness key."""
@@ -205,9 +201,7 @@ def _key(text: str, expected: SignatureType) -> VerifierKey:
 def _threshold(count: str, members: int) -> int:
     if count in ("any", "all"):
         return 1 if count == "any" else members
-    _require(
-        _COUNT.fullmatch(count) is not None and int(count) <= members, "the count is not all, any or 1..n"
-    )
+    _require(_COUNT.fullmatch(count) is not None and int(count) <= members, "the count is not all, any or 1..n")
     return int(count)
 
 

@@ -43,9 +43,7 @@ class Frontier:
     hashes: tuple[bytes, ...] = ()
 
     def __post_init__(self) -> None:
-        if len(self.hashes) != self.size.bit_count() or any(
-            len(value) != HASH_BYTES for value in self.hashes
-        ):
+        if len(self.hashes) != self.size.bit_count() or any(len(value) != HASH_BYTES for value in self.hashes):
             raise ValueError("a frontier has one 32-byte hash for each bit set in the size")
 
     def root(self) -> bytes:

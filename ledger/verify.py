@@ -102,16 +102,12 @@ def check_head(chain: Chain, checkpoint: Checkpoint) -> None:
     if checkpoint.origin != chain.origin:
         raise LogMismatch("the checkpoint belongs to another log")
     if checkpoint.size != chain.size:
-        raise ConsistencyInvalid(
-            f"there are {chain.size} leaves, but the checkpoint counts {checkpoint.size}"
-        )
+        raise ConsistencyInvalid(f"there are {chain.size} leaves, but the checkpoint counts {checkpoint.size}")
     if checkpoint.root != chain.root():
         raise ConsistencyInvalid("the leaves do not hash to the checkpoint's root")
 
 
-def verify_leaves(
-    leaves: Iterable[bytes], note: bytes, policy: LogPolicy, progress: Progress | None = None
-) -> Report:
+def verify_leaves(leaves: Iterable[bytes], note: bytes, policy: LogPolicy, progress: Progress | None = None) -> Report:
     """Verifies chain, tree and checkpoint over a whole log, streaming: memory does not grow with the log."""
     witnessed = policy.check(note)
     checkpoint = witnessed.checkpoint
@@ -124,9 +120,7 @@ def verify_leaves(
         if progress is not None:
             progress(chain.size, checkpoint.size)
     check_head(chain, checkpoint)
-    return Report(
-        checkpoint, witnessed.cosigned_at, dict(tally.kinds), tally.first, tally.last, tally.steps_back
-    )
+    return Report(checkpoint, witnessed.cosigned_at, dict(tally.kinds), tally.first, tally.last, tally.steps_back)
 
 
 class _Tally:

@@ -132,11 +132,7 @@ def _verify_one(n: mpz, proof: BlumProof, index: int, y: mpz) -> None:
 
 def _parse_hex(value: object) -> int:
     limit = 4096 // 4
-    if (
-        not isinstance(value, str)
-        or not 1 <= len(value) <= limit
-        or not set(value) <= set("0123456789abcdef")
-    ):
+    if not isinstance(value, str) or not 1 <= len(value) <= limit or not set(value) <= set("0123456789abcdef"):
         raise ProofInvalid("format", "a number is not lower-case hex of allowed length")
     if value[0] == "0" and value != "0":
         raise ProofInvalid("format", "a number has leading zeros")

@@ -20,15 +20,11 @@ class PaillierError(ValueError):
 
 
 class KeyFormat(PaillierError):
-    hint = (
-        "The text is not a phe public key (JWK with kty DAJ, alg PAI-GN1, n in base64url). Export it again."
-    )
+    hint = "The text is not a phe public key (JWK with kty DAJ, alg PAI-GN1, n in base64url). Export it again."
 
 
 class KeyCarriesPrivateParts(PaillierError):
-    hint = (
-        "A private key was given where a public key belongs. Send only the public part, and replace this key."
-    )
+    hint = "A private key was given where a public key belongs. Send only the public part, and replace this key."
 
 
 class KeyTooSmall(PaillierError):
@@ -60,9 +56,7 @@ class KeyPrime(PaillierError):
 
 
 class KeyIdMismatch(PaillierError):
-    hint = (
-        "The ciphertext or answer names another key than the one in use. Fetch it again under the right key."
-    )
+    hint = "The ciphertext or answer names another key than the one in use. Fetch it again under the right key."
 
 
 # --- private keys -------------------------------------------------------------------------------------------
@@ -93,9 +87,7 @@ class PrimesShareFactor(PaillierError):
 
 
 class ModulusMismatch(PaillierError):
-    hint = (
-        "The public part does not belong to these primes. The file was mixed up or altered: export it again."
-    )
+    hint = "The public part does not belong to these primes. The file was mixed up or altered: export it again."
 
 
 class KeyFileError(PaillierError):
@@ -159,15 +151,11 @@ class WeightCount(PaillierError):
 
 
 class WeightOutOfRange(PaillierError):
-    hint = (
-        "A weight is not an integer of the allowed width (16 bits signed, 32 at most). Rescale the scorecard."
-    )
+    hint = "A weight is not an integer of the allowed width (16 bits signed, 32 at most). Rescale the scorecard."
 
 
 class ScoreRangeOverflow(PaillierError):
-    hint = (
-        "The worst-case score does not fit its slot. Use smaller weights, narrower bounds or coarser scales."
-    )
+    hint = "The worst-case score does not fit its slot. Use smaller weights, narrower bounds or coarser scales."
 
 
 class ScoreOutOfRange(PaillierError):
@@ -180,9 +168,7 @@ class ScoreOutOfRange(PaillierError):
 class ProofInvalid(PaillierError):
     """`part` names what failed: "format", "iterations", "w", "x[3]", "a[3]", "z[3]" and so on."""
 
-    hint = (
-        "The key's Paillier-Blum proof does not hold. Make it again with the same key and the same context."
-    )
+    hint = "The key's Paillier-Blum proof does not hold. Make it again with the same key and the same context."
 
     def __init__(self, part: str, reason: str) -> None:
         super().__init__(f"Paillier-Blum proof invalid at {part}: {reason}")

@@ -139,9 +139,7 @@ class PublicKey:
 def _check_modulus(n: mpz) -> None:
     """Cheap checks first, so that a hostile peer cannot make us compute on a number of unlimited length."""
     if n <= 0 or n.bit_length() < MIN_KEY_BITS:
-        raise KeyTooSmall(
-            f"the modulus has {max(0, n.bit_length())} bits, at least {MIN_KEY_BITS} are required"
-        )
+        raise KeyTooSmall(f"the modulus has {max(0, n.bit_length())} bits, at least {MIN_KEY_BITS} are required")
     if n.bit_length() not in ALLOWED_KEY_BITS:
         raise KeySizeNotAllowed(f"the modulus has {n.bit_length()} bits")
     if n.is_even():

@@ -64,9 +64,7 @@ def shifted_bias(columns: Sequence[Column], weights: Sequence[int], bias: int) -
     A missing value counts as lo plus the weight of its indicator.
     """
     return bias + sum(
-        int(part[0]) * column.lo
-        for column, part in _by_column(columns, weights)
-        if isinstance(column, NumericColumn)
+        int(part[0]) * column.lo for column, part in _by_column(columns, weights) if isinstance(column, NumericColumn)
     )
 
 

@@ -27,9 +27,7 @@ def split(data: bytes, public_key: PublicKey, count: int) -> list[mpz]:
     if count < 0 or len(data) != count * width:
         raise CiphertextWidth(f"{len(data)} bytes for {count} ciphertexts of {width} bytes")
     view = memoryview(data)
-    ciphertexts = [
-        mpz(int.from_bytes(view[start : start + width], "big")) for start in range(0, len(data), width)
-    ]
+    ciphertexts = [mpz(int.from_bytes(view[start : start + width], "big")) for start in range(0, len(data), width)]
     check_range(ciphertexts, public_key)
     check_units(ciphertexts, public_key)
     return ciphertexts

@@ -25,7 +25,6 @@ from datetime import UTC, datetime, timedelta
 from functools import cache, cached_property
 from typing import Any
 
-from consentgate.identity import Role, SpiffeId
 from cryptography import x509
 from joserfc.jwk import ECKey, OKPKey
 from stdnum.cn import uscc
@@ -34,6 +33,7 @@ from consentgate import canonical, evidence, signing
 from consentgate.anchors import Anchors
 from consentgate.answer import VerifiedAnswer, release_body, sign_answer, verify_answer
 from consentgate.evidence import EvidenceBundle, ReleaseOrder
+from consentgate.identity import Role, SpiffeId
 from consentgate.scorecard import Scorecard, ScorecardHeader
 from consentgate.signing import InstitutionSigner, PersonSigner
 from consentgate.statements import (
@@ -230,9 +230,7 @@ class Federation:
             "nonce": hex16(f"transition {action}"),
         })  # fmt: skip
 
-    def attestation_claims(
-        self, company: Company | None = None, **changes: object
-    ) -> CompanyAttestationClaims:
+    def attestation_claims(self, company: Company | None = None, **changes: object) -> CompanyAttestationClaims:
         company = company or self.company
         signatories = [
             {"person": name, "jwk": signer.jwk.model_dump()}
@@ -283,16 +281,10 @@ class Federation:
         """bank-a's recipient key."""
         return key_2048()
 
-    def sign_request(
-        self, claims: ScoreRequestClaims | None = None, signer: InstitutionSigner | None = None
-    ) -> bytes:
-        return (signer or self.bank_a.signer).sign(
-            StatementKind.SCORE_REQUEST, claims or self.request_claims()
-        )
+    def sign_request(self, claims: ScoreRequestClaims | None = None, signer: InstitutionSigner | None = None) -> bytes:
+        return (signer or self.bank_a.signer).sign(StatementKind.SCORE_REQUEST, claims or self.request_claims())
 
-    def sign_consent(
-        self, claims: ConsentClaims | None = None, signers: Sequence[PersonSigner] | None = None
-    ) -> bytes:
+    def sign_consent(self, claims: ConsentClaims | None = None, signers: Sequence[PersonSigner] | None = None) -> bytes:
         signers = self.company.signers[:2] if signers is None else signers
         return signing.sign_jointly(StatementKind.CONSENT, claims or self.consent_claims(), signers)
 
@@ -310,16 +302,12 @@ class Federation:
         self, claims: ScorecardApprovalClaims | None = None, signers: Sequence[PersonSigner] | None = None
     ) -> bytes:
         signers = list(self.reviewers.values())[:2] if signers is None else signers
-        return signing.sign_jointly(
-            StatementKind.SCORECARD_APPROVAL, claims or self.approval_claims(), signers
-        )
+        return signing.sign_jointly(StatementKind.SCORECARD_APPROVAL, claims or self.approval_claims(), signers)
 
     def sign_registration(
         self, claims: KeyRegistrationClaims | None = None, signer: InstitutionSigner | None = None
     ) -> bytes:
-        return (signer or self.bank_a.signer).sign(
-            StatementKind.KEY_REGISTRATION, claims or self.registration_claims()
-        )
+        return (signer or self.bank_a.signer).sign(StatementKind.KEY_REGISTRATION, claims or self.registration_claims())
 
     @cached_property
     def registration(self) -> bytes:
@@ -364,9 +352,7 @@ class Federation:
         receipt.setdefault("cosigned_at", self.now - timedelta(seconds=1))
         return EvidenceBundle(request_salt=salt, decision=self.log.receipt(index, **receipt), **parts)
 
-    def decision_body(
-        self, parts: Mapping[str, bytes], decided_at: datetime, salt: bytes = SALT
-    ) -> dict[str, object]:
+    def decision_body(self, parts: Mapping[str, bytes], decided_at: datetime, salt: bytes = SALT) -> dict[str, object]:
         """What the gateway writes for these parts. Claims that do not parse are replaced by the honest
         ones.
         """
@@ -461,9 +447,7 @@ def encryptor(n: Any) -> Encryptor:
     raise AssertionError("no test key has this modulus")
 
 
-def _claims(
-    model: type[Any], kind: StatementKind, changes: Mapping[str, object], honest: dict[str, object]
-) -> Any:
+def _claims(model: type[Any], kind: StatementKind, changes: Mapping[str, object], honest: dict[str, object]) -> Any:
     """Built from JSON, as on the wire: strict models take enumerations and lists from JSON only."""
     fields = {"aud": kind.audience(TRUST_DOMAIN), **honest, **changes}
     return model.parse(canonical.encode(fields), "claims")

@@ -29,9 +29,7 @@ SIGNING_USAGES = (x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36"),)
 
 def ed25519_key(label: str) -> ed25519.Ed25519PrivateKey:
     """The TEST key that belongs to `label`; the same in every run."""
-    return ed25519.Ed25519PrivateKey.from_private_bytes(
-        hashlib.sha256(b"test key " + label.encode()).digest()
-    )
+    return ed25519.Ed25519PrivateKey.from_private_bytes(hashlib.sha256(b"test key " + label.encode()).digest())
 
 
 def p256_key(label: str) -> ec.EllipticCurvePrivateKey:
@@ -70,9 +68,7 @@ class MemberCa:
     certificate: x509.Certificate
 
     @classmethod
-    def create(
-        cls, name: str, *, not_before: datetime = NOT_BEFORE, not_after: datetime = NOT_AFTER
-    ) -> MemberCa:
+    def create(cls, name: str, *, not_before: datetime = NOT_BEFORE, not_after: datetime = NOT_AFTER) -> MemberCa:
         """A self-signed CA; `name` decides its key."""
         key = p256_key(f"ca {name}")
         builder = _builder(f"ca {name}", name, key, not_before, not_after)
@@ -83,9 +79,7 @@ class MemberCa:
     def intermediate(self, name: str) -> MemberCa:
         """A CA below this one."""
         key = p256_key(f"ca {name}")
-        builder = _builder(f"ca {name}", name, key, NOT_BEFORE, NOT_AFTER).issuer_name(
-            self.certificate.subject
-        )
+        builder = _builder(f"ca {name}", name, key, NOT_BEFORE, NOT_AFTER).issuer_name(self.certificate.subject)
         builder = _ca_extensions(builder, key, 0)
         builder = builder.add_extension(self._authority(), critical=False)
         return MemberCa(name, key, self._sign(builder))
@@ -109,9 +103,7 @@ class MemberCa:
         names: list[x509.GeneralName] = [x509.UniformResourceIdentifier(uri) for uri in uris]
         names += [x509.DNSName(name) for name in dns]
         builder = builder.add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
-        builder = builder.add_extension(
-            _key_usage(digital_signature=digital_signature, sign=ca), critical=True
-        )
+        builder = builder.add_extension(_key_usage(digital_signature=digital_signature, sign=ca), critical=True)
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=True)
         builder = builder.add_extension(self._authority(), critical=False)
         if usages:

@@ -6,9 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from consentgate.errors import ErrorCode as Code
-
 from consentgate import canonical, signing
+from consentgate.errors import ErrorCode as Code
 from consentgate.evidence import EvidenceBundle
 from consentgate.signing import PersonSigner
 from consentgate.statements import StatementKind
@@ -52,8 +51,7 @@ def _invented_company(f: Federation) -> EvidenceBundle:
     """The gateway makes up keys for the company, and attests them itself."""
     invented = [person(f"invented {index}") for index in (1, 2)]
     signatories = [
-        {"person": hex16(f"invented {index}"), "jwk": signer.jwk.model_dump()}
-        for index, signer in enumerate(invented)
+        {"person": hex16(f"invented {index}"), "jwk": signer.jwk.model_dump()} for index, signer in enumerate(invented)
     ]
     attestation = f.sign_attestation(f.attestation_claims(signatories=signatories), person("gateway's own"))
     return f.bundle(attestation=attestation, consent=f.sign_consent(signers=invented))
@@ -162,9 +160,7 @@ COMPANY = (
         Code.ATTESTATION_SIGNATURE,
         _attested_by(lambda f: PersonSigner(f.gateway.signer.key)),
     ),
-    Forgery(
-        "attestation signed by other department", Code.ATTESTATION_SIGNATURE, _attested_by_institution("tax")
-    ),
+    Forgery("attestation signed by other department", Code.ATTESTATION_SIGNATURE, _attested_by_institution("tax")),
     Forgery(
         "attestation signed with registry certificate",
         Code.ATTESTATION_SIGNATURE,
@@ -263,9 +259,7 @@ COMPANY = (
         Code.CONSENT_SIGNATURE,
         lambda f: f.bundle(consent=f.bank_a.signer.sign(StatementKind.CONSENT, f.consent_claims())),
     ),
-    Forgery(
-        "consent signed by enough and a bad one", Code.CONSENT_SIGNATURE, _one_bad_signature_among_enough
-    ),
+    Forgery("consent signed by enough and a bad one", Code.CONSENT_SIGNATURE, _one_bad_signature_among_enough),
     Forgery(
         "consent signed by enough and a stranger",
         Code.CONSENT_SIGNATURE,
@@ -285,9 +279,7 @@ COMPANY = (
         _consenting(aud=StatementKind.CONSENT.audience("neighbour.test")),
         "consent_jws.aud",
     ),
-    Forgery(
-        "consent version swapped", Code.RECEIPT_MISMATCH, _other_version, "decision.leaf.consent_version"
-    ),
+    Forgery("consent version swapped", Code.RECEIPT_MISMATCH, _other_version, "decision.leaf.consent_version"),
     Forgery(
         "consent version misstated in leaf",
         Code.RECEIPT_MISMATCH,
@@ -330,9 +322,7 @@ COMPANY = (
         _consenting(data_range={"first": "2026-11", "last": "2026-12"}),
         "consent_jws.data_range",
     ),
-    Forgery(
-        "consent expired", Code.CONSENT_EXPIRED, lambda f: _consenting(valid_until=f.seconds(seconds=-1))(f)
-    ),
+    Forgery("consent expired", Code.CONSENT_EXPIRED, lambda f: _consenting(valid_until=f.seconds(seconds=-1))(f)),
     Forgery(
         "consent not yet valid",
         Code.CONSENT_NOT_YET_VALID,

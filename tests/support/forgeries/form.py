@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from consentgate.errors import ErrorCode
-
 from consentgate.evidence import EvidenceBundle
 from tests.support.federation import Federation
 

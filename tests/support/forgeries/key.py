@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from consentgate.errors import ErrorCode as Code
-
 from consentgate import canonical
+from consentgate.errors import ErrorCode as Code
 from consentgate.evidence import EvidenceBundle
 from consentgate.signing import InstitutionSigner
 from consentgate.statements import StatementKind
@@ -73,9 +72,7 @@ def _modulus(n: int) -> Build:
 
 def _typ(f: Federation) -> EvidenceBundle:
     sign = ed25519_key("signing bank bank-a").sign
-    return f.bundle(
-        registration=raw_jws.with_header(f.registration, sign, typ=StatementKind.SCORE_REQUEST.typ)
-    )
+    return f.bundle(registration=raw_jws.with_header(f.registration, sign, typ=StatementKind.SCORE_REQUEST.typ))
 
 
 KEY = (
@@ -108,9 +105,7 @@ KEY = (
         _signed_by(lambda f: institution(f.other_ca, "bank", "bank-a").signer),
     ),
     Forgery("key registration typ of request", Code.KEY_UNKNOWN, _typ),
-    Forgery(
-        "key registration truncated", Code.KEY_UNKNOWN, lambda f: f.bundle(registration=f.registration[:-1])
-    ),
+    Forgery("key registration truncated", Code.KEY_UNKNOWN, lambda f: f.bundle(registration=f.registration[:-1])),
     Forgery(
         "key registration non-canonical base64url",
         Code.KEY_UNKNOWN,
@@ -127,12 +122,8 @@ KEY = (
         Code.KEY_UNKNOWN,
         lambda f: _claiming(iss=str(f.bank_b.identity))(f),
     ),
-    Forgery(
-        "key not the one requested", Code.KEY_MISMATCH, _second_key_of_the_bank, "key_registration_jws.key_id"
-    ),
-    Forgery(
-        "key id of other modulus", Code.KEY_MISMATCH, _key_of_other_modulus, "key_registration_jws.key_id"
-    ),
+    Forgery("key not the one requested", Code.KEY_MISMATCH, _second_key_of_the_bank, "key_registration_jws.key_id"),
+    Forgery("key id of other modulus", Code.KEY_MISMATCH, _key_of_other_modulus, "key_registration_jws.key_id"),
     Forgery(
         "key swapped in leaf",
         Code.RECEIPT_MISMATCH,

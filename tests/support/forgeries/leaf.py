@@ -9,7 +9,6 @@ from dataclasses import replace
 from datetime import timedelta
 
 from consentgate.errors import ErrorCode as Code
-
 from consentgate.evidence import EvidenceBundle
 from ledger.entry import format_time
 from ledger.receipt import Receipt
@@ -91,9 +90,7 @@ def _parts(bundle: EvidenceBundle) -> dict[str, bytes]:
 
 
 def _not_after(**delta: float) -> Build:
-    return lambda f: f.bundle(
-        body={"not_after": format_time(f.now - timedelta(seconds=1) + timedelta(**delta))}
-    )
+    return lambda f: f.bundle(body={"not_after": format_time(f.now - timedelta(seconds=1) + timedelta(**delta))})
 
 
 def _departments(f: Federation) -> EvidenceBundle:
@@ -139,9 +136,7 @@ OPTIONAL = (
 LEAF = (
     *(_mismatch(name, value) for name, value in MISSTATED.items()),
     *(_mismatch(name, None) for name in OPTIONAL),
-    Forgery(
-        "departments misstated in leaf", Code.RECEIPT_MISMATCH, _departments, "decision.leaf.departments"
-    ),
+    Forgery("departments misstated in leaf", Code.RECEIPT_MISMATCH, _departments, "decision.leaf.departments"),
     Forgery(
         "salt altered",
         Code.RECEIPT_MISMATCH,
@@ -158,9 +153,7 @@ LEAF = (
     Forgery("decision is a release", Code.RECEIPT_MISMATCH, _release_as_decision, "decision.leaf.kind"),
     Forgery("decision of other request", Code.RECEIPT_MISMATCH, _other_decision),
     Forgery("decision proof of other leaf", Code.RECEIPT_INVALID, _proof_of_other_leaf),
-    Forgery(
-        "decision lives too long", Code.RECEIPT_EXPIRED, _not_after(seconds=61), "decision.leaf.not_after"
-    ),
+    Forgery("decision lives too long", Code.RECEIPT_EXPIRED, _not_after(seconds=61), "decision.leaf.not_after"),
     Forgery(
         "decision lives a negative time",
         Code.RECEIPT_EXPIRED,
@@ -182,9 +175,7 @@ LEAF = (
         "decision.leaf.not_after",
         timedelta(seconds=61),
     ),
-    Forgery(
-        "leaf altered", Code.RECEIPT_INVALID, _leaf_bytes(lambda leaf: leaf.replace(b'"allow"', b'"deny"'))
-    ),
+    Forgery("leaf altered", Code.RECEIPT_INVALID, _leaf_bytes(lambda leaf: leaf.replace(b'"allow"', b'"deny"'))),
     Forgery("leaf truncated", Code.RECEIPT_INVALID, _leaf_bytes(lambda leaf: leaf[:-1])),
     Forgery("leaf with white space", Code.RECEIPT_INVALID, _leaf_bytes(lambda leaf: leaf + b" ")),
     Forgery("proof truncated", Code.RECEIPT_INVALID, _proof_bytes(lambda proof: proof[: len(proof) // 2])),
@@ -195,9 +186,7 @@ LEAF = (
     Forgery("cosignatures quorum minus one", Code.LEDGER_QUORUM, _receipt(witnesses=QUORUM[:2])),
     Forgery("cosignatures one witness thrice", Code.RECEIPT_INVALID, _receipt(witnesses=QUORUM[:1] * 3)),
     Forgery("cosignatures by strangers", Code.LEDGER_QUORUM, _fork),
-    Forgery(
-        "cosignatures stale", Code.LEDGER_STALE, lambda f: f.bundle(cosigned_at=f.now - timedelta(seconds=6))
-    ),
+    Forgery("cosignatures stale", Code.LEDGER_STALE, lambda f: f.bundle(cosigned_at=f.now - timedelta(seconds=6))),
     Forgery(
         "cosignatures from the future",
         Code.LEDGER_STALE,

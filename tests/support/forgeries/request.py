@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
-from consentgate.errors import ErrorCode as Code
 from cryptography.hazmat.primitives import serialization
 
+from consentgate.errors import ErrorCode as Code
 from consentgate.evidence import EvidenceBundle
 from consentgate.signing import InstitutionSigner
 from consentgate.statements import StatementKind
@@ -102,9 +102,7 @@ def _other_check_character(code: str) -> bytes:
 def _duplicate_header_name(f: Federation) -> EvidenceBundle:
     header = raw_jws.header_of(f.sign_request())
     text = json.dumps(header)[:-1] + f', "typ": {json.dumps(header["typ"])}}}'
-    return f.bundle(
-        request=raw_jws.compact(text.encode(), raw_jws.payload_of(f.sign_request()), _raw_sign(f))
-    )
+    return f.bundle(request=raw_jws.compact(text.encode(), raw_jws.payload_of(f.sign_request()), _raw_sign(f)))
 
 
 def _consent_as_request(f: Federation) -> EvidenceBundle:
@@ -143,29 +141,21 @@ REQUEST = (
         Code.REQUEST_SIGNATURE,
         _signed_by(lambda f: institution(f.other_ca, "bank", "bank-a").signer),
     ),
-    Forgery(
-        "request signed under member playing CA", Code.REQUEST_SIGNATURE, _signed_by(_issued_by_a_member)
-    ),
+    Forgery("request signed under member playing CA", Code.REQUEST_SIGNATURE, _signed_by(_issued_by_a_member)),
     Forgery(
         "request signed under expired certificate",
         Code.REQUEST_SIGNATURE,
-        _signed_by(
-            lambda f: institution(f.ca, "bank", "bank-a", not_after=f.now - timedelta(minutes=1)).signer
-        ),
+        _signed_by(lambda f: institution(f.ca, "bank", "bank-a", not_after=f.now - timedelta(minutes=1)).signer),
     ),
     Forgery(
         "request signed under future certificate",
         Code.REQUEST_SIGNATURE,
-        _signed_by(
-            lambda f: institution(f.ca, "bank", "bank-a", not_before=f.now + timedelta(minutes=1)).signer
-        ),
+        _signed_by(lambda f: institution(f.ca, "bank", "bank-a", not_before=f.now + timedelta(minutes=1)).signer),
     ),
     Forgery("request signed under certificate of neighbour federation", Code.REQUEST_ISSUER, _foreign_domain),
     Forgery("request signed under P-384 certificate", Code.REQUEST_SIGNATURE, _p384),
     # Misused.
-    Forgery(
-        "request swapped for other request of same bank", Code.RECEIPT_MISMATCH, _other_request_of_the_bank
-    ),
+    Forgery("request swapped for other request of same bank", Code.RECEIPT_MISMATCH, _other_request_of_the_bank),
     Forgery(
         "request aud of other federation",
         Code.REQUEST_AUDIENCE,
@@ -275,12 +265,8 @@ REQUEST = (
     Forgery(
         "request claim company with wrong check character",
         Code.INVALID_ARGUMENT_FIELD,
-        lambda f: _payload(
-            lambda p: p.replace(f.company.code.encode(), _other_check_character(f.company.code))
-        )(f),
+        lambda f: _payload(lambda p: p.replace(f.company.code.encode(), _other_check_character(f.company.code)))(f),
         "request_jws",
     ),
-    Forgery(
-        "request payload not an object", Code.INVALID_ARGUMENT_FIELD, _payload(lambda _: b"[]"), "request_jws"
-    ),
+    Forgery("request payload not an object", Code.INVALID_ARGUMENT_FIELD, _payload(lambda _: b"[]"), "request_jws"),
 )

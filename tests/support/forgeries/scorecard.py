@@ -6,9 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from consentgate.errors import ErrorCode as Code
-
 from consentgate import canonical
+from consentgate.errors import ErrorCode as Code
 from consentgate.evidence import EvidenceBundle
 from consentgate.signing import PersonSigner
 from consentgate.statements import StatementKind
@@ -125,9 +124,7 @@ SCORECARD = (
         Code.SCORECARD_HEADER,
         lambda f: f.bundle(header=small_scorecard(missing="encode").header.encode()),
     ),
-    Forgery(
-        "header truncated", Code.SCORECARD_HEADER, lambda f: f.bundle(header=HONEST.header.encode()[:-1])
-    ),
+    Forgery("header truncated", Code.SCORECARD_HEADER, lambda f: f.bundle(header=HONEST.header.encode()[:-1])),
     Forgery(
         "header not canonical",
         Code.INVALID_ARGUMENT_FIELD,
@@ -167,9 +164,7 @@ SCORECARD = (
     Forgery(
         "header department twice",
         Code.SCORECARD_INVALID,
-        _asked_for(
-            _altered(departments=[HONEST.header.model_dump(mode="json")["departments"][0]] * 2), approved=True
-        ),
+        _asked_for(_altered(departments=[HONEST.header.model_dump(mode="json")["departments"][0]] * 2), approved=True),
         "scorecard_header.departments",
     ),
     Forgery(
@@ -218,19 +213,13 @@ SCORECARD = (
         Code.APPROVAL_SIGNATURE,
         _approved_by(lambda f: [*_reviewers(f, 1, 2), f.company.signers[0]]),
     ),
-    Forgery(
-        "approval signed by registry", Code.APPROVAL_SIGNATURE, _approved_by(lambda f: [f.registry_key] * 2)
-    ),
+    Forgery("approval signed by registry", Code.APPROVAL_SIGNATURE, _approved_by(lambda f: [f.registry_key] * 2)),
     Forgery(
         "approval signed by bank",
         Code.APPROVAL_SIGNATURE,
-        lambda f: f.bundle(
-            approval=f.bank_a.signer.sign(StatementKind.SCORECARD_APPROVAL, f.approval_claims())
-        ),
+        lambda f: f.bundle(approval=f.bank_a.signer.sign(StatementKind.SCORECARD_APPROVAL, f.approval_claims())),
     ),
-    Forgery(
-        "approval truncated", Code.APPROVAL_SIGNATURE, lambda f: f.bundle(approval=f.sign_approval()[:-1])
-    ),
+    Forgery("approval truncated", Code.APPROVAL_SIGNATURE, lambda f: f.bundle(approval=f.sign_approval()[:-1])),
     Forgery(
         "approval aud of other federation",
         Code.APPROVAL_SIGNATURE,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 
 import pytest
-from consentgate.errors import ConsentgateError, ErrorCode
 
 from consentgate import canonical
+from consentgate.errors import ConsentgateError, ErrorCode
 
 OUTSIDE_PROFILE = {
     "float": {"a": 1.0},

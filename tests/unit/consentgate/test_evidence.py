@@ -7,9 +7,9 @@ from datetime import timedelta
 from itertools import permutations
 
 import pytest
-from consentgate.errors import ConsentgateError, ErrorCode
 
 from consentgate import canonical, evidence
+from consentgate.errors import ConsentgateError, ErrorCode
 from consentgate.evidence import EvidenceBundle
 from consentgate.statements import Custody, Use
 from ledger.entry import leaf_hash

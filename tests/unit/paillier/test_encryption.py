@@ -142,9 +142,7 @@ def test_an_evicted_encryptor_is_freed(public: PublicKey) -> None:
     assert evicted() is None
 
 
-def test_the_cache_builds_one_key_once_for_many_threads(
-    public: PublicKey, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_cache_builds_one_key_once_for_many_threads(public: PublicKey, monkeypatch: pytest.MonkeyPatch) -> None:
     built: list[str] = []
     ready = threading.Barrier(4)
     original = Encryptor.__init__

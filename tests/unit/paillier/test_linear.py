@@ -40,9 +40,7 @@ def test_no_columns_give_the_bias(key: PrivateKey) -> None:
     assert decode_signed(key.decrypt(weighted_sum(key.public, [], [], -9)), key.public) == -9
 
 
-def test_it_is_deterministic_so_that_anybody_can_recompute_it(
-    key: PrivateKey, ciphertexts: list[mpz]
-) -> None:
+def test_it_is_deterministic_so_that_anybody_can_recompute_it(key: PrivateKey, ciphertexts: list[mpz]) -> None:
     weights = [5, -4, 3, -2, 1, 0]
     first = weighted_sum(key.public, ciphertexts, weights, 1)
     naive = mpz(1) + key.public.n
@@ -77,9 +75,7 @@ def test_a_bias_beyond_the_modulus_is_refused(key: PrivateKey) -> None:
             weighted_sum(key.public, [], [], bias)
 
 
-def test_rerandomising_keeps_the_plaintext_and_changes_the_ciphertext(
-    key: PrivateKey, ciphertexts: list[mpz]
-) -> None:
+def test_rerandomising_keeps_the_plaintext_and_changes_the_ciphertext(key: PrivateKey, ciphertexts: list[mpz]) -> None:
     c = weighted_sum(key.public, ciphertexts, [1, -1, 1, -1, 1, -1], 5)
     fresh = {rerandomise(key.public, c, weight_bits=16, columns=6) for _ in range(3)}
     assert len(fresh | {c}) == 4

@@ -84,9 +84,7 @@ def test_straus_serves_few_bases_and_pippenger_many(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("count", [1, 4, 40, 400])
-def test_the_predicted_cost_is_near_the_real_number_of_products(
-    count: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_predicted_cost_is_near_the_real_number_of_products(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     products = 0
 
     def counting(original: object) -> object:

@@ -103,8 +103,7 @@ def blum_challenge(context: bytes, w: int, index: int) -> int:
 def test_blum_challenges() -> None:
     frozen = VECTORS["blum_challenge"]
     computed = [
-        blum_challenge(bytes.fromhex(frozen["context"]), int(frozen["w"], 16), index)
-        for index in frozen["indexes"]
+        blum_challenge(bytes.fromhex(frozen["context"]), int(frozen["w"], 16), index) for index in frozen["indexes"]
     ]
     assert computed == [int(y, 16) for y in frozen["y"]]
 

@@ -1,0 +1,92 @@
+"""Who looked: every ledger entry about this company, each proven, none about anybody else.
+
+The gateway finds the entries, the company believes none of them unseen: each receipt is verified against the anchors,
+each leaf must bear one of the company's *own* tokens, and the sequence only goes forward. So nothing can be made up,
+and nothing of another company be slipped in.
+
+Left out: proof that nothing was *left out*. The gateway could keep an entry back; whoever tails the whole log
+(departments, the regulator) sees all of them, and `ledger search` over such a copy finds what was hidden.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from consentgate.anchors import Anchors
+from consentgate.errors import ConsentgateError, ErrorCode
+from ledger.errors import LedgerError
+from ledger.receipt import Receipt
+from ledger.verify import VerifiedLeaf, verify_receipt
+
+
+@dataclass(frozen=True)
+class Access:
+    """One verified entry under one of the company's tokens; empty where the kind of entry has no such field."""
+
+    seq: int
+    at: datetime
+    kind: str
+    group: str
+    institution: str
+    purpose: str
+    verdict: str
+    reason: str
+    request_id: str
+    consent_id: str
+    departments: tuple[str, ...]
+    leaf: VerifiedLeaf
+
+
+def verify_accesses(
+    receipts: Iterable[Receipt], anchors: Anchors, groups: Mapping[str, str], after_seq: int
+) -> list[Access]:
+    """All entries, verified; `groups` maps own token → group. Raises RECEIPT_INVALID or RECEIPT_MISMATCH."""
+    found = []
+    for receipt in receipts:
+        access = _verify_access(receipt, anchors, groups)
+        if access.seq <= after_seq:
+            # Repeated or out of order: a page that does not move on would be asked for without end.
+            raise ConsentgateError(ErrorCode.RECEIPT_MISMATCH, field="entries.leaf.seq")
+        after_seq = access.seq
+        found.append(access)
+    return found
+
+
+def _verify_access(receipt: Receipt, anchors: Anchors, groups: Mapping[str, str]) -> Access:
+    try:
+        leaf = verify_receipt(receipt, anchors.log_policy)
+    except LedgerError as error:
+        raise ConsentgateError(ErrorCode.RECEIPT_INVALID, field="entries") from error
+    subject = leaf.entry.body.get("subject")
+    if not isinstance(subject, str) or subject not in groups:
+        raise ConsentgateError(ErrorCode.RECEIPT_MISMATCH, field="entries.leaf.subject")
+    body = leaf.entry.body
+
+    def text(name: str) -> str:
+        return str(body.get(name, ""))
+
+    return Access(
+        seq=leaf.entry.seq,
+        at=datetime.fromisoformat(leaf.entry.ts).astimezone(UTC),
+        kind=leaf.entry.kind,
+        group=groups[subject],
+        institution=text("institution"),
+        purpose=text("purpose"),
+        verdict=text("verdict"),
+        reason=text("reason"),
+        request_id=text("request_id"),
+        consent_id=text("consent_id"),
+        departments=_departments(body),
+        leaf=leaf,
+    )
+
+
+def _departments(body: Mapping[str, object]) -> tuple[str, ...]:
+    """Departments that were to answer (decision) or did (release); the ledger's entry parser checked the form."""
+    for field, name in (("departments", "id"), ("answers", "department")):
+        listed = body.get(field)
+        if isinstance(listed, list):
+            return tuple(str(item[name]) for item in listed)
+    return ()

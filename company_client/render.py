@@ -1,0 +1,107 @@
+"""What the `company` command shows: every result once as JSON members and once as lines for a person."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from company_client.accesses import Access
+from company_client.client import ConsentRecord
+from consentgate.statements import ConsentClaims, ConsentTransitionClaims
+from ledger.verify import VerifiedLeaf
+
+Members = dict[str, object]
+
+
+def leaf_members(leaf: VerifiedLeaf) -> Members:
+    """Where in the ledger something stands."""
+    return {
+        "kind": leaf.entry.kind,
+        "consent_id": leaf.entry.body["consent_id"],
+        "version": leaf.entry.body["version"],
+        "seq": leaf.entry.seq,
+        "leaf": leaf.leaf_hash.hex(),
+        "at": leaf.entry.ts,
+    }
+
+
+def leaf_lines(leaf: VerifiedLeaf) -> list[str]:
+    """The same for a person."""
+    body = leaf.entry.body
+    return [
+        f"{leaf.entry.kind}: {body['consent_id']} version {body['version']}",
+        f"ledger entry {leaf.entry.seq}, verified",
+    ]
+
+
+def claims_lines(claims: ConsentClaims | ConsentTransitionClaims) -> list[str]:
+    """What a person is about to sign, in words, from the very bytes that are signed."""
+    if isinstance(claims, ConsentTransitionClaims):
+        return [
+            f"{claims.action} consent {claims.consent_id} version {claims.version}",
+            f"of company {claims.company}",
+        ]
+    return [
+        f"Company {claims.company} allows {claims.grantee} (group {claims.group})",
+        f"  to use      {', '.join(claims.categories)}",
+        f"  for         {claims.purpose}, {claims.use}",
+        f"  about       {claims.data_range.first} to {claims.data_range.last}",
+        f"  from        {_moment(claims.valid_from)} until {_moment(claims.valid_until)}",
+        f"  at most     {claims.frequency.count} per {claims.frequency.per}, {claims.total_uses} in all",
+        f"  kept for    {claims.data_life_days} days",
+        f"  consent     {claims.consent_id} version {claims.version}",
+    ]
+
+
+def consent_members(record: ConsentRecord) -> Members:
+    """One consent."""
+    return {
+        "consent_id": record.consent_id,
+        "version": record.version,
+        "state": record.state,
+        "grantee": record.grantee,
+        "purpose": record.purpose,
+        "categories": list(record.categories),
+        "valid_from": record.valid_from.isoformat(),
+        "valid_until": record.valid_until.isoformat(),
+        "uses": record.uses,
+        "subject": record.subject,
+    }
+
+
+def consent_lines(record: ConsentRecord) -> list[str]:
+    """The same for a person."""
+    return [
+        f"{record.consent_id} version {record.version}  {record.state}  used {record.uses} times",
+        f"  {record.grantee}  {record.purpose}  until {record.valid_until:%Y-%m-%d}",
+        f"  {', '.join(record.categories)}",
+    ]
+
+
+def access_members(access: Access) -> Members:
+    """One verified ledger entry about this company."""
+    return {
+        "seq": access.seq,
+        "at": access.at.isoformat(),
+        "kind": access.kind,
+        "group": access.group,
+        "institution": access.institution,
+        "purpose": access.purpose,
+        "verdict": access.verdict,
+        "reason": access.reason,
+        "request_id": access.request_id,
+        "consent_id": access.consent_id,
+        "departments": list(access.departments),
+        "leaf": access.leaf.leaf_hash.hex(),
+    }
+
+
+def access_line(access: Access) -> str:
+    """The same for a person."""
+    what = " ".join(part for part in (access.verdict, access.reason, access.purpose) if part)
+    departments = f" [{', '.join(access.departments)}]" if access.departments else ""
+    who = access.institution or access.group
+    return f"{access.at:%Y-%m-%d %H:%M:%S}  {access.seq:>8}  {access.kind:<17} {who}  {what}{departments}"
+
+
+def _moment(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"

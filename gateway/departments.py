@@ -1,0 +1,108 @@
+"""The fan-out to departments (design 1, step 7): all in parallel, each with its own deadline.
+
+Silence (unreachable, deadline passed, its database down) is an absence: whether it fails the request is for the
+scorecard's header to say. A refusal is an answer: it always fails the request, with the department's name and code.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import grpc
+import structlog
+
+from consentgate import convert
+from consentgate.error_status import from_rpc_error
+from consentgate.errors import ConsentgateError, ErrorCode
+from consentgate.evidence import EvidenceBundle
+from consentgate.v1 import features_pb2, features_pb2_grpc
+
+_log = structlog.get_logger("gateway.departments")
+
+ABSENT = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED})
+"""Status codes that mean silence; everything else is the department's own word."""
+
+
+@dataclass(frozen=True)
+class DepartmentAnswer:
+    """What one department sent, unverified."""
+
+    answer_jws: bytes
+    ciphertexts: bytes
+
+
+@dataclass(frozen=True)
+class Absence:
+    """A department that did not answer, and why."""
+
+    code: str
+
+
+class DepartmentPort(Protocol):
+    """Asks one department; implementations are safe for concurrent use and keep nothing."""
+
+    async def get_features(self, department: str, evidence: EvidenceBundle, timeout: float) -> DepartmentAnswer:
+        """The department's answer; raises DEPARTMENT_UNAVAILABLE or DEPARTMENT_REFUSED naming it."""
+        ...
+
+
+class GrpcDepartments:
+    """Departments behind mutually authenticated channels."""
+
+    def __init__(self, channels: Mapping[str, grpc.aio.Channel]) -> None:
+        self._stubs = {name: features_pb2_grpc.FeatureServiceStub(channel) for name, channel in channels.items()}
+
+    async def get_features(self, department: str, evidence: EvidenceBundle, timeout: float) -> DepartmentAnswer:
+        """As in the protocol; the deadline travels with the call."""
+        stub = self._stubs.get(department)
+        if stub is None:
+            raise ConsentgateError(ErrorCode.DEPARTMENT_UNAVAILABLE, field=department, private="not in gateway.toml")
+        request = features_pb2.GetFeaturesRequest(evidence=convert.bundle_to_message(evidence))
+        try:
+            response = await stub.GetFeatures(request, timeout=timeout)
+        except grpc.aio.AioRpcError as error:
+            raise _as_department_error(department, error) from error
+        return DepartmentAnswer(response.answer_jws, response.ciphertexts)
+
+
+def _as_department_error(department: str, error: grpc.aio.AioRpcError) -> ConsentgateError:
+    reported = from_rpc_error(error)
+    if error.code() in ABSENT:
+        return ConsentgateError(ErrorCode.DEPARTMENT_UNAVAILABLE, field=department, private=str(reported.code))
+    return ConsentgateError(
+        ErrorCode.DEPARTMENT_REFUSED, field=f"{department}: {reported.code}", private=str(error.code())
+    )
+
+
+async def fetch(
+    port: DepartmentPort, departments: Sequence[str], evidence: EvidenceBundle, timeout: float
+) -> dict[str, DepartmentAnswer | Absence]:
+    """Asks all departments at once; raises the first refusal in the header's order, returns absences."""
+    results = await asyncio.gather(*(_ask(port, department, evidence, timeout) for department in departments))
+    for result in results:
+        if isinstance(result, ConsentgateError):
+            raise result
+    return {
+        department: result
+        for department, result in zip(departments, results, strict=True)
+        if not isinstance(result, ConsentgateError)
+    }
+
+
+async def _ask(
+    port: DepartmentPort, department: str, evidence: EvidenceBundle, timeout: float
+) -> DepartmentAnswer | Absence | ConsentgateError:
+    """A refusal is returned, not raised, so that the other departments' calls end in order."""
+    try:
+        async with asyncio.timeout(timeout):
+            return await port.get_features(department, evidence, timeout)
+    except TimeoutError:
+        return Absence("DEADLINE_EXCEEDED")
+    except ConsentgateError as error:
+        _log.warning("department did not answer", department=department, code=str(error.code))
+        if error.code is ErrorCode.DEPARTMENT_UNAVAILABLE:
+            return Absence(str(error.code))
+        return error

@@ -1,0 +1,1 @@
+"""What the gateway remembers: models, engine, transactions, queries, migrations."""

@@ -1,0 +1,95 @@
+"""The second place: the last checkpoint that the log signed, kept outside its database.
+
+An old copy of the database, restored by mistake or on purpose, would be behind it; signing over it would fork
+the log. Put the file on another disk or volume than the database, and never into the same backup. It must be
+written before a signature leaves.
+
+Two slots of 4 KiB are written in turn, in place, each with a digest: a torn write spoils only the older one,
+and one `fdatasync` suffices.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+from ledger.checkpoint import Checkpoint, open_checkpoint
+from ledger.errors import CheckpointInvalid, LedgerCorrupt, StorageFailed
+from ledger.note import Note, VerifierKey
+
+SLOT_BYTES = 4096
+"""One slot: a page, more than ten times a checkpoint with one signature."""
+DIGEST_BYTES = 32
+SLOTS = 2
+
+
+class SecondPlace:
+    """Reads and writes the file."""
+
+    def __init__(self, path: Path, log_key: VerifierKey) -> None:
+        self._path = path
+        self._log_key = log_key
+        self._slot = 0
+
+    def read(self) -> tuple[Note, Checkpoint] | None:
+        """The newest checkpoint; None if there is no file; LedgerCorrupt if there is one without a valid
+        checkpoint.
+        """
+        try:
+            data = self._path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise StorageFailed(f"cannot read the second place {self._path}: {error.strerror}") from error
+        slots = [self._read_slot(data, slot) for slot in range(SLOTS)]
+        found = [(item[1].size, slot) for slot, item in enumerate(slots) if item is not None]
+        if not found:
+            raise LedgerCorrupt(f"the second place {self._path} holds no checkpoint")
+        newest = max(found)[1]
+        self._slot = 1 - newest
+        return slots[newest]
+
+    def write(self, note: Note) -> None:
+        """Replaces the older slot, durably; raises StorageFailed, after which either checkpoint may be the
+        newest.
+        """
+        data = note.encode()
+        if len(data) > SLOT_BYTES - DIGEST_BYTES:
+            raise CheckpointInvalid("a checkpoint does not fit the second place")
+        content = hashlib.sha256(data).digest() + data.ljust(SLOT_BYTES - DIGEST_BYTES, b"\x00")
+        try:
+            self._write_at(content, self._slot * SLOT_BYTES)
+        except OSError as error:
+            raise StorageFailed(f"cannot write the second place {self._path}: {error.strerror}") from error
+        self._slot = 1 - self._slot
+
+    def _write_at(self, content: bytes, offset: int) -> None:
+        fresh = not self._path.exists()
+        file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            if fresh:
+                # Both slots exist from the start, so that later writes change no metadata.
+                os.pwrite(file, bytes(SLOTS * SLOT_BYTES), 0)
+            os.pwrite(file, content, offset)
+            os.fsync(file) if fresh else os.fdatasync(file)
+        finally:
+            os.close(file)
+        if fresh:
+            _sync_directory(self._path.parent)
+
+    def _read_slot(self, data: bytes, slot: int) -> tuple[Note, Checkpoint] | None:
+        content = data[slot * SLOT_BYTES : (slot + 1) * SLOT_BYTES]
+        text = content[DIGEST_BYTES:].rstrip(b"\x00")
+        if not text or hashlib.sha256(text).digest() != content[:DIGEST_BYTES]:
+            return None
+        note = Note.parse(text)
+        return note, open_checkpoint(note, self._log_key)
+
+
+def _sync_directory(path: Path) -> None:
+    directory = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)

@@ -1,0 +1,1 @@
+"""Where leaves are kept: one interface, its SQLite implementation, its migrations."""

@@ -1,0 +1,10 @@
+"""Schema versions of the SQLite storage, in order. The version of a database is its `PRAGMA user_version`.
+
+A released version is never edited: a change is a new module, appended here. All run in one transaction.
+"""
+
+from __future__ import annotations
+
+from ledger.storage.migrations import v0001_initial
+
+VERSIONS: tuple[tuple[str, ...], ...] = (v0001_initial.STATEMENTS,)

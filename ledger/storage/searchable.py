@@ -1,0 +1,62 @@
+"""What of an entry can be searched for: a projection of the leaf, never a source. Whatever is shown is
+parsed from leaf bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from ledger.entry import Entry
+
+
+@dataclass(frozen=True)
+class Searchable:
+    """Searchable columns of one entry; None where its kind has no such field."""
+
+    kind: str
+    ts: str
+    subject: str | None
+    institution: str | None
+    purpose: str | None
+    verdict: str | None
+    reason: str | None
+    categories: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SearchFilters:
+    """All that are given must hold. `not_before` and `not_after` are inclusive and aware."""
+
+    subject: str | None = None
+    institution: str | None = None
+    kind: str | None = None
+    purpose: str | None = None
+    category: str | None = None
+    verdict: str | None = None
+    reason: str | None = None
+    not_before: datetime | None = None
+    not_after: datetime | None = None
+    subjects: Sequence[str] = ()
+    """Entries that bear any of these tokens (a company's own); empty does not filter."""
+
+
+def searchable(entry: Entry) -> Searchable:
+    """The projection of an entry."""
+    categories = entry.body.get("categories")
+    return Searchable(
+        kind=entry.kind,
+        ts=entry.ts,
+        subject=_text(entry, "subject"),
+        institution=_text(entry, "institution"),
+        purpose=_text(entry, "purpose"),
+        verdict=_text(entry, "verdict"),
+        reason=_text(entry, "reason"),
+        categories=tuple(dict.fromkeys(map(str, categories))) if isinstance(categories, list) else (),
+    )
+
+
+def _text(entry: Entry, name: str) -> str | None:
+    value = entry.body.get(name)
+    return value if isinstance(value, str) else None

@@ -1,0 +1,125 @@
+"""SQLite storage: own file, one writing connection, WAL, `synchronous=FULL`, STRICT tables; readers are
+`mode=ro`.
+
+A lock file keeps a second writing process out at once (a WAL corruption with several writers is fixed only in
+SQLite 3.51.3); the compare-and-swap on the head is the fence that counts.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+
+from ledger.errors import HeadConflict, StorageFailed
+from ledger.storage.interface import Batch, Head, Record
+from ledger.storage.sqlite_connection import connect_writer, storage_errors
+from ledger.storage.sqlite_reader import SqliteReader
+
+LOCK_SUFFIX = ".lock"
+"""Appended to the database's name; locked while a writer has it open."""
+
+
+class SqliteStorage(SqliteReader):
+    """Implements LogStorage. Create with `SqliteStorage.open`."""
+
+    @classmethod
+    def open(cls, path: Path) -> SqliteStorage:
+        """Opens or creates the database for writing; raises StorageFailed, also when another process has
+        it.
+        """
+        return cls(path)
+
+    def __init__(self, path: Path) -> None:
+        self._lock = _lock(path)
+        try:
+            self._writer = connect_writer(path)
+            super().__init__(path)
+        except BaseException:
+            os.close(self._lock)
+            raise
+
+    def append(self, expected: Head, batch: Batch) -> None:
+        """As LogStorage."""
+        try:
+            with storage_errors():
+                self._writer.execute("BEGIN IMMEDIATE")
+                self._swap_head(expected, batch.head)
+                self._insert(expected.size, batch)
+                self._writer.execute("COMMIT")
+        except BaseException:
+            self._abandon()
+            raise
+
+    def put_checkpoint(self, size: int, note: bytes) -> None:
+        """As LogStorage. NORMAL sync: it may be lost in a power cut, and is then older than it could be."""
+        with storage_errors():
+            self._writer.execute("PRAGMA synchronous = NORMAL")
+            try:
+                self._writer.execute(
+                    "INSERT INTO checkpoint (id, size, note) VALUES (1, ?, ?) ON CONFLICT (id) DO UPDATE"
+                    " SET size = excluded.size, note = excluded.note WHERE excluded.size >= checkpoint.size",
+                    (size, note),
+                )
+            finally:
+                self._writer.execute("PRAGMA synchronous = FULL")
+
+    def close(self) -> None:
+        """As LogReader."""
+        super().close()
+        self._writer.close()
+        os.close(self._lock)
+
+    def _swap_head(self, expected: Head, head: Head) -> None:
+        changed = self._writer.execute(
+            "UPDATE head SET size = ?, last = ? WHERE id = 1 AND size = ? AND last = ?",
+            (head.size, head.last, expected.size, expected.last),
+        ).rowcount
+        if changed != 1:
+            raise HeadConflict("the head is not where this sequencer left it")
+
+    def _insert(self, start: int, batch: Batch) -> None:
+        numbered = list(enumerate(batch.records, start=start))
+        insert = self._writer.executemany
+        insert("INSERT INTO entry VALUES (?, ?, ?)", [(seq, item.leaf, item.leaf_hash) for seq, item in numbered])
+        insert("INSERT INTO node VALUES (?, ?, ?)", [(*node.id, node.hash) for node in batch.nodes])
+        insert(
+            "INSERT INTO idempotency VALUES (?, ?)",
+            [(item.key, seq) for seq, item in numbered if item.key is not None],
+        )
+        self._insert_searchable(numbered)
+
+    def _insert_searchable(self, numbered: Sequence[tuple[int, Record]]) -> None:
+        rows = [(seq, item.searchable) for seq, item in numbered]
+        self._writer.executemany(
+            "INSERT INTO searchable VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            [(seq, it.kind, it.ts, it.subject, it.institution, it.purpose, it.verdict, it.reason) for seq, it in rows],
+        )
+        self._writer.executemany(
+            "INSERT INTO category VALUES (?, ?)",
+            [(category, seq) for seq, item in rows for category in item.categories],
+        )
+
+    def _abandon(self) -> None:
+        """After a failure the connection's state is not trusted any more: a new one begins from the file."""
+        try:
+            self._writer.close()
+        except sqlite3.Error as error:
+            raise StorageFailed(f"SQLite: {error}") from error
+        self._writer = connect_writer(self.path)
+
+
+def _lock(path: Path) -> int:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = os.open(f"{path}{LOCK_SUFFIX}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StorageFailed(f"cannot open {path}{LOCK_SUFFIX}: {error.strerror}") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(lock)
+        raise StorageFailed(f"another process has {path} open for writing") from error
+    return lock

@@ -1,0 +1,84 @@
+"""Opening SQLite files the way the ledger needs them.
+
+The standard library's sqlite3, not SQLAlchemy: an auditor can then verify, search and export a database file
+with nothing installed but `cryptography`; pragmas, transactions and read-only opening are said once, here,
+and not through a pool's events; and the other implementation (PostgreSQL) is COPY and an advisory lock, which
+no common layer would share. Schema versions: `ledger.storage.migrations`.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ledger.errors import NotFound, StorageFailed
+from ledger.storage.migrations import VERSIONS
+
+APPLICATION_ID = 0x43474C47
+"""`CGLG`: marks the file as a Consentgate ledger."""
+BUSY_SECONDS = 5.0
+"""How long a connection waits for another's lock. Only accidents make it wait: there is one writer, and
+WAL readers do not block.
+"""
+
+
+def connect_writer(path: Path) -> sqlite3.Connection:
+    """The one writing connection, migrated; WAL and FULL sync, so that a commit survives a power cut."""
+    with storage_errors():
+        connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA trusted_schema = OFF")
+            _migrate(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+def connect_reader(path: Path) -> sqlite3.Connection:
+    """A connection that cannot write."""
+    if not path.is_file():
+        raise NotFound(f"there is no database {path}")
+    with storage_errors():
+        uri = f"{path.absolute().as_uri()}?mode=ro"
+        connection = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        try:
+            connection.execute("PRAGMA trusted_schema = OFF")
+            _check_version(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+@contextmanager
+def storage_errors() -> Iterator[None]:
+    """Turns errors of SQLite into StorageFailed; their texts name tables and files, never values."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise StorageFailed(f"SQLite: {error}") from error
+
+
+def _migrate(connection: sqlite3.Connection) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version == 0:
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    for statements in VERSIONS[version:]:
+        for statement in statements:
+            connection.execute(statement)
+    connection.execute(f"PRAGMA user_version = {max(version, len(VERSIONS))}")
+    connection.execute("COMMIT")
+    _check_version(connection)
+
+
+def _check_version(connection: sqlite3.Connection) -> None:
+    application = connection.execute("PRAGMA application_id").fetchone()[0]
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if application != APPLICATION_ID or version != len(VERSIONS):
+        raise StorageFailed(f"not a ledger database of schema version {len(VERSIONS)}")

@@ -1,0 +1,129 @@
+"""The ledger's configuration: `ledger.toml`, read into frozen objects (docs/operations.md).
+
+Paths inside the file, and the file name inside a `sqlite:///` address, are relative to the file. Unknown entries are
+refused: a misspelt bound that is silently ignored is worse than a start that fails. `LogConfig` is the part that a gateway
+with an embedded ledger repeats under `[ledger.embedded]`. Left out: anything from the environment, secrets themselves
+(only their files), and the quorum, which is an anchor and stands in the policy file that `anchors.toml` names.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from consentgate.errors import ConsentgateError, ErrorCode
+from consentgate.statements import Spiffe
+
+MAX_WITNESSES = 64
+"""Most witnesses one log asks: each new checkpoint costs one call to each of them."""
+SQLITE_FILE = "sqlite:///"
+
+Address = Annotated[str, Field(pattern=r"^[^\s/]+:[0-9]{1,5}$")]
+NoteName = Annotated[str, Field(pattern=r"^[!-*,-~]{1,255}$")]
+"""Name of a note key (c2sp.org/signed-note): printable, no blank, no plus sign."""
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class KeyPair(_Table):
+    """A certificate (chain) and its private key, both PEM files."""
+
+    certificate: Path
+    private_key: Path
+
+    def inside(self, folder: Path) -> KeyPair:
+        """The same files, taken relative to `folder`."""
+        return KeyPair(certificate=folder / self.certificate, private_key=folder / self.private_key)
+
+
+class WitnessTable(_Table):
+    """One witness: the name of its key in the policy, where it answers, and as whom it must identify itself there."""
+
+    name: NoteName
+    address: Address
+    peer: Spiffe
+
+
+class LogConfig(_Table):
+    """The log itself: its name, key, storage, second place and witnesses."""
+
+    origin: NoteName
+    signing_key: Path
+    database: Annotated[str, Field(pattern=rf"^{SQLITE_FILE}[^\s?#]+$")]
+    second_place: Path
+    witnesses: Annotated[tuple[WitnessTable, ...], Field(max_length=MAX_WITNESSES)] = ()
+
+    @model_validator(mode="after")
+    def _witnesses_once(self) -> Self:
+        if len({witness.name for witness in self.witnesses}) != len(self.witnesses):
+            raise ValueError("witnesses: a name occurs twice")
+        return self
+
+    @property
+    def database_file(self) -> Path:
+        """The SQLite file; the offline commands read it too."""
+        return Path(self.database.removeprefix(SQLITE_FILE))
+
+    def inside(self, folder: Path) -> Self:
+        """The same configuration with all paths taken relative to `folder`."""
+        return self.model_copy(
+            update={
+                "signing_key": folder / self.signing_key,
+                "database": f"{SQLITE_FILE}{folder / self.database_file}",
+                "second_place": folder / self.second_place,
+            }
+        )
+
+    @classmethod
+    def from_table(cls, table: Mapping[str, object], path: Path, name: str) -> LogConfig:
+        """The table `name` of another process's configuration file `path` (`[ledger.embedded]` of a gateway)."""
+        try:
+            return LogConfig.model_validate(table).inside(path.parent.absolute())
+        except ValidationError as error:
+            raise _invalid(path, error, f"{name}.") from None
+
+
+class LedgerConfig(LogConfig):
+    """Everything the ledger's own process is told."""
+
+    listen: Address
+    anchors: Path
+    tls: KeyPair
+    ready_file: Path | None = None
+
+    @classmethod
+    def load(cls, path: Path) -> LedgerConfig:
+        """Reads `ledger.toml`; raises CONFIG_INVALID naming file and entry, never a value."""
+        try:
+            content = LedgerConfig.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        except ValidationError as error:
+            raise _invalid(path, error) from None
+        except (OSError, ValueError) as error:
+            raise ConsentgateError(ErrorCode.CONFIG_INVALID, field=str(path)) from error
+        return content.inside(path.parent.absolute())
+
+    def inside(self, folder: Path) -> Self:
+        """The same configuration with all paths taken relative to `folder`."""
+        return (
+            super()
+            .inside(folder)
+            .model_copy(
+                update={
+                    "anchors": folder / self.anchors,
+                    "tls": self.tls.inside(folder),
+                    "ready_file": None if self.ready_file is None else folder / self.ready_file,
+                }
+            )
+        )
+
+
+def _invalid(path: Path, error: ValidationError, prefix: str = "") -> ConsentgateError:
+    first = error.errors(include_input=False)[0]
+    where = ".".join(str(part) for part in first["loc"]) or str(first["msg"])
+    return ConsentgateError(ErrorCode.CONFIG_INVALID, field=f"{path}: {prefix}{where}")
