@@ -139,6 +139,14 @@ class PlaintextOutOfRange(PaillierError):
     hint = "A plaintext must be an integer from 0 to n - 1. Encode values with a column first."
 
 
+class PackedOverflow(PaillierError):
+    hint = "A value does not fit its slot, or there are more values than slots. Use the layout of the scorecard."
+
+
+class SlotsOverflow(PaillierError):
+    hint = "A packed plaintext has bits above its last slot: the arithmetic that made it was not the agreed one."
+
+
 # --- columns and scorecards ---------------------------------------------------------------------------------
 
 

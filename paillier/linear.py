@@ -2,8 +2,7 @@
 
 Spec: design 2 "Linear algebra at the gateway": score = E(b)·Π c_j^(w_j) modulo n², by simultaneous
 exponentiation in which all bases share the squarings (`paillier.multi_exponentiation`). Negative weights are
-gathered into one product that is inverted once. Left out: packed portfolios, tables shared by many
-scorecards.
+gathered into one product that is inverted once. Packed portfolios are in `paillier.portfolio`.
 
 `weighted_sum` is deterministic, and its result shows the weights to whoever knows the randomness: in
 recipient custody always re-randomise before handing it out. Thread-safety: pure functions.
@@ -17,7 +16,7 @@ from gmpy2 import mpz
 
 from paillier import nadic
 from paillier.errors import ParameterOutOfRange, WeightCount
-from paillier.multi_exponentiation import product_of_powers
+from paillier.multi_exponentiation import product_of_signed_powers
 from paillier.public_key import PublicKey
 from paillier.score_range import MAX_WEIGHT_BITS, check_weights
 from paillier.short_exponent import rerandomising_exponent_bits, short_exponent_base
@@ -42,10 +41,7 @@ def weighted_sum(public_key: PublicKey, ciphertexts: Sequence[mpz], weights: Seq
     if 2 * abs(bias) >= n:
         raise ParameterOutOfRange("the bias does not fit the modulus")
     terms = [(nadic.from_integer(mpz(c), n), int(w)) for c, w in zip(ciphertexts, weights, strict=True) if w]
-    total = product_of_powers([(c, w) for c, w in terms if w > 0], n)
-    negative = [(c, -w) for c, w in terms if w < 0]
-    if negative:
-        total = nadic.multiply(total, nadic.inverse(product_of_powers(negative, n), n), n)
+    total = product_of_signed_powers(terms, n)
     return nadic.to_integer(nadic.add_plaintext(total, mpz(bias), n), n)
 
 

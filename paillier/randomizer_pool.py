@@ -9,6 +9,7 @@ under one randomizer show the difference of their plaintexts):
      they start empty): a process cannot notice on its own that it runs twice;
   5. an empty pool computes inline.
 
+Who fills it: `fill`, a thread of this process (`start`), or a process of its own (`paillier.randomizer_worker`).
 Left out: sharing one pool between processes. Thread-safety: every method may be called from any thread.
 """
 
@@ -79,6 +80,24 @@ class RandomizerPool:
                 self._changed.notify()
                 return self._ready.popleft()
         return self.encryptor.randomizer()
+
+    def wait_for_room(self, timeout: float) -> bool:
+        """True once the pool holds less than its capacity; False after `timeout` seconds."""
+        self._leave_parent()
+        with self._changed:
+            return self._changed.wait_for(lambda: len(self._ready) < self.capacity, timeout)
+
+    def put(self, fresh: Pair) -> bool:
+        """Take in a randomizer that was made elsewhere, never used and never put before; False when there is no room.
+
+        Only `paillier.randomizer_worker` calls this.
+        """
+        self._leave_parent()
+        with self._changed:
+            if len(self._ready) >= self.capacity:
+                return False
+            self._ready.append(fresh)
+            return True
 
     def clear(self) -> None:
         """Forget every ready randomizer; to be called after a snapshot was restored."""

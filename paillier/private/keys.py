@@ -15,6 +15,7 @@ products.
 
 import secrets
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NoReturn
@@ -64,9 +65,16 @@ class PrivateKey:
 
     def decrypt(self, ciphertext: int | mpz) -> int:
         """The plaintext in [0, n) of a ciphertext in (0, n²) that is a unit; both are checked."""
-        check_range([ciphertext], self.public)
-        check_units([ciphertext], self.public)
-        c = mpz(ciphertext) * self._blinding.next(self) % self.public.n_squared
+        return self.decrypt_many([ciphertext])[0]
+
+    def decrypt_many(self, ciphertexts: Sequence[int | mpz]) -> list[int]:
+        """Plaintexts in [0, n), in order; all ciphertexts are checked before the first is decrypted."""
+        check_range(ciphertexts, self.public)
+        check_units(ciphertexts, self.public)
+        return [self._decrypt_checked(mpz(ciphertext)) for ciphertext in ciphertexts]
+
+    def _decrypt_checked(self, ciphertext: mpz) -> int:
+        c = ciphertext * self._blinding.next(self) % self.public.n_squared
         message_p = self._decrypt_modulo(c, self.p, self._factor_p)
         message_q = self._decrypt_modulo(c, self.q, self._factor_q)
         return int(message_p + self.p * ((message_q - message_p) * self._p_inverse % self.q))

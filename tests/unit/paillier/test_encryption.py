@@ -112,7 +112,7 @@ def test_budget_and_window_are_checked(public: PublicKey) -> None:
         Encryptor(public, memory_budget_bytes=1000)
     with pytest.raises(errors.MemoryBudgetTooSmall):
         Encryptor(public, memory_budget_bytes=table_bytes(public, 4) - 1, window=4)
-    for window in (0, 9):
+    for window in (0, 13):
         with pytest.raises(errors.ParameterOutOfRange):
             Encryptor(public, window=window)
 

@@ -1,17 +1,19 @@
-"""Both algorithms against plain exponentiation, for every parameter, and the choice between them."""
+"""Bos-Coster and Straus against plain exponentiation, for exponents of every shape, and the choice between them."""
 
 import random
+from collections.abc import Callable, Iterator
+from math import gcd
 
 import pytest
 from gmpy2 import mpz
 
 from paillier import multi_exponentiation, nadic
+from paillier.errors import WeightCount
 from paillier.multi_exponentiation import (
-    MAX_STRAUS_GROUP,
-    pippenger,
-    pippenger_cost,
+    SharedBases,
+    bos_coster_cost,
     product_of_powers,
-    straus,
+    product_of_signed_powers,
     straus_cost,
 )
 from paillier.nadic import Pair
@@ -25,80 +27,111 @@ EXPONENTS: dict[str, list[int]] = {
     "powers_of_two": [1 << bit for bit in range(16)],
     "all_bits_set": [(1 << 16) - 1] * 9,
     "largest_weight": [1 << 31, 1, (1 << 31) - 1],
+    "one_divides_another": [1 << 20, 1 << 10, 3, 9, 27],
     "equal": [12345] * 12,
     "mixed_lengths": [1, 3, 1 << 15, 77, 2, 65535, 1, 1 << 20],
     "random": [RANDOM.randrange(1, 1 << 16) for _ in range(23)],
 }
+SIGNED: dict[str, list[int]] = {
+    "all_zero": [0, 0, 0],
+    "one_negative": [-1],
+    "extremes": [-(1 << 31), (1 << 31) - 1, -1, 1, 0],
+    "cancelling": [7, -7, 7, -7],
+    "only_negative": [-5, -32768, -3],
+    "random": [RANDOM.randrange(-(1 << 15), 1 << 15) for _ in range(21)],
+}
 
 
 def make_terms(exponents: list[int]) -> list[tuple[Pair, int]]:
-    return [(nadic.from_integer(mpz(RANDOM.randrange(1, int(N * N))), N), e) for e in exponents]
+    return [(nadic.from_integer(unit(), N), e) for e in exponents]
+
+
+def unit() -> mpz:
+    while True:
+        found = RANDOM.randrange(1, int(N * N))
+        if gcd(found, int(N)) == 1:
+            return mpz(found)
 
 
 def expected(terms: list[tuple[Pair, int]]) -> Pair:
-    total = mpz(1)
+    total = 1
+    modulus = int(N * N)
     for base, exponent in terms:
-        total = total * pow(nadic.to_integer(base, N), exponent, N * N) % (N * N)
-    return nadic.from_integer(total, N)
+        total = total * pow(int(nadic.to_integer(base, N)), exponent, modulus) % modulus
+    return nadic.from_integer(mpz(total), N)
 
 
-@pytest.mark.parametrize("name", EXPONENTS)
-@pytest.mark.parametrize("group", range(1, MAX_STRAUS_GROUP + 1))
-def test_straus(name: str, group: int) -> None:
-    terms = make_terms(EXPONENTS[name])
-    bits = max(EXPONENTS[name]).bit_length()
-    assert straus(terms, N, bits, group) == expected(terms)
+@pytest.fixture
+def products(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """Counts products and squares in its only element."""
+    count = [0]
 
-
-@pytest.mark.parametrize("name", EXPONENTS)
-@pytest.mark.parametrize("window", [1, 2, 3, 5, 8])
-def test_pippenger(name: str, window: int) -> None:
-    terms = make_terms(EXPONENTS[name])
-    bits = max(EXPONENTS[name]).bit_length()
-    assert pippenger(terms, N, bits, window) == expected(terms)
-
-
-@pytest.mark.parametrize("name", EXPONENTS)
-def test_the_chosen_algorithm(name: str) -> None:
-    terms = make_terms(EXPONENTS[name])
-    assert product_of_powers(terms, N) == expected(terms)
-
-
-def test_nothing_to_multiply_gives_one() -> None:
-    assert product_of_powers([], N) == nadic.ONE
-
-
-def test_straus_serves_few_bases_and_pippenger_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    chosen: list[str] = []
-    for name in ("straus", "pippenger"):
-        original = getattr(multi_exponentiation, name)
-
-        def recorded(*args: object, _name: str = name, _original: object = original) -> Pair:
-            chosen.append(_name)
-            return _original(*args)  # type: ignore[operator,no-any-return]
-
-        monkeypatch.setattr(multi_exponentiation, name, recorded)
-    product_of_powers(make_terms([65535] * 3), N)
-    product_of_powers(make_terms([65535] * 300), N)
-    assert chosen == ["straus", "pippenger"]
-
-
-@pytest.mark.parametrize("count", [1, 4, 40, 400])
-def test_the_predicted_cost_is_near_the_real_number_of_products(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    products = 0
-
-    def counting(original: object) -> object:
+    def counting(original: Callable[..., Pair]) -> Callable[..., Pair]:
         def wrapped(*args: object) -> Pair:
-            nonlocal products
-            products += 1
-            return original(*args)  # type: ignore[operator,no-any-return]
+            count[0] += 1
+            return original(*args)
 
         return wrapped
 
     monkeypatch.setattr(nadic, "multiply", counting(nadic.multiply))
     monkeypatch.setattr(nadic, "square", counting(nadic.square))
-    terms = make_terms([RANDOM.randrange(1 << 15, 1 << 16) for _ in range(count)])
-    for algorithm, cost, parameter in ((straus, straus_cost, 3), (pippenger, pippenger_cost, 4)):
-        products = 0
-        algorithm(terms, N, 16, parameter)
-        assert products <= 1.1 * cost(count, 16, parameter) + 16
+    return iter([count])
+
+
+@pytest.mark.parametrize("name", EXPONENTS)
+def test_positive_exponents(name: str) -> None:
+    terms = make_terms(EXPONENTS[name])
+    assert product_of_powers(terms, N) == expected(terms)
+
+
+@pytest.mark.parametrize("name", SIGNED)
+def test_signed_exponents(name: str) -> None:
+    terms = make_terms(SIGNED[name])
+    assert product_of_signed_powers(terms, N) == expected(terms)
+
+
+def test_nothing_to_multiply_gives_one() -> None:
+    assert product_of_powers([], N) == nadic.ONE
+    assert product_of_signed_powers([], N) == nadic.ONE
+
+
+@pytest.mark.parametrize("name", SIGNED)
+@pytest.mark.parametrize("group", [0, 2, 3, 5, 8])
+def test_shared_bases_with_every_group_size(name: str, group: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(multi_exponentiation, "_best_group", lambda *_: group)
+    terms = make_terms(SIGNED[name])
+    shared = SharedBases([base for base, _ in terms], N, scorecards=2, weight_bits=32)
+    assert bool(shared._tables) == bool(group)
+    assert shared.product_of_signed_powers(SIGNED[name]) == expected(terms)
+    assert shared.product_of_signed_powers([0] * len(terms)) == nadic.ONE
+
+
+def test_a_weight_is_needed_for_every_base() -> None:
+    shared = SharedBases([base for base, _ in make_terms([1, 2])], N, scorecards=1, weight_bits=16)
+    with pytest.raises(WeightCount):
+        shared.product_of_signed_powers([1])
+
+
+def test_one_scorecard_shares_nothing_and_hundreds_do() -> None:
+    bases = [base for base, _ in make_terms([1] * 20)]
+    assert not SharedBases(bases, N, scorecards=1, weight_bits=16)._tables
+    assert SharedBases(bases, N, scorecards=200, weight_bits=16)._tables
+
+
+@pytest.mark.parametrize("count", [10, 40, 400])
+def test_the_predicted_cost_of_one_scorecard_is_near_the_real_one(count: int, products: Iterator[list[int]]) -> None:
+    counted = next(products)
+    terms = make_terms([RANDOM.randrange(-(1 << 15), 1 << 15) for _ in range(count)])
+    counted[0] = 0
+    product_of_signed_powers(terms, N)
+    assert 0.75 * bos_coster_cost(count, 16) <= counted[0] <= 1.25 * bos_coster_cost(count, 16)
+
+
+def test_the_predicted_cost_of_shared_tables_is_near_the_real_one(products: Iterator[list[int]]) -> None:
+    counted = next(products)
+    bases = [base for base, _ in make_terms([1] * 24)]
+    counted[0] = 0
+    shared = SharedBases(bases, N, scorecards=100, weight_bits=16)
+    for _ in range(100):
+        shared.product_of_signed_powers([RANDOM.randrange(-(1 << 15), 1 << 15) for _ in bases])
+    assert counted[0] == pytest.approx(straus_cost(24, 100, 16, shared._group), rel=0.15)

@@ -1,0 +1,62 @@
+"""Spawned encryption workers: order, equality with plain arithmetic, bounded memory, failures."""
+
+from collections.abc import Iterator
+from concurrent.futures.process import BrokenProcessPool
+
+import pytest
+
+from paillier import errors
+from paillier.packing import SlotLayout
+from paillier.private import PrivateKey
+from paillier.wire import split
+from paillier.workers import IN_FLIGHT_PER_PROCESS, Block, EncryptionWorkers
+
+LAYOUT = SlotLayout(16, 4)
+
+
+@pytest.fixture(scope="module")
+def workers(key: PrivateKey) -> Iterator[EncryptionWorkers]:
+    with EncryptionWorkers(key.public, 2, window=2) as started:
+        yield started
+
+
+def opened(key: PrivateKey, column: bytes, companies: int) -> list[int]:
+    plaintexts = key.decrypt_many(split(column, key.public, LAYOUT.chunks(companies)))
+    sizes = LAYOUT.sizes(companies)
+    return [value for packed, size in zip(plaintexts, sizes, strict=True) for value in LAYOUT.unpack(packed, size)]
+
+
+def test_blocks_come_back_in_order(workers: EncryptionWorkers, key: PrivateKey) -> None:
+    workers.warm_up()
+    blocks: list[Block] = [[[number, number + 1], [0, 65535]] for number in range(7)]
+    results = list(workers.encrypt_blocks(LAYOUT, blocks))
+    assert [[opened(key, column, 2) for column in block] for block in results] == blocks
+
+
+def test_blocks_are_taken_only_as_they_are_needed(workers: EncryptionWorkers) -> None:
+    taken = 0
+
+    def blocks() -> Iterator[Block]:
+        nonlocal taken
+        for _ in range(100):
+            taken += 1
+            yield [[1]]
+
+    stream = workers.encrypt_blocks(LAYOUT, blocks())
+    next(stream)
+    assert taken <= 2 * IN_FLIGHT_PER_PROCESS
+
+
+def test_a_block_that_does_not_fit_raises_its_own_error(workers: EncryptionWorkers) -> None:
+    with pytest.raises(errors.PackedOverflow, match="value 1"):
+        list(workers.encrypt_blocks(LAYOUT, [[[1, 1 << 16]]]))
+
+
+def test_there_must_be_a_process(key: PrivateKey) -> None:
+    with pytest.raises(errors.ParameterOutOfRange):
+        EncryptionWorkers(key.public, 0)
+
+
+def test_a_process_that_cannot_build_its_tables_ends_the_stream(key: PrivateKey) -> None:
+    with EncryptionWorkers(key.public, 1, memory_budget_bytes=1) as broken, pytest.raises(BrokenProcessPool):
+        list(broken.encrypt_blocks(LAYOUT, [[[1]]]))
