@@ -61,6 +61,11 @@ class Encryptor:
         """Estimated resident size of the tables."""
         return table_bytes(self.public_key, self.window)
 
+    @property
+    def products(self) -> int:
+        """Products modulo n² that one encryption makes."""
+        return self._table.products
+
     def randomizer(self) -> Pair:
         """A fresh h_s^r as n-adic pair, for one encryption only: reuse shows differences of plaintexts."""
         return self.power(secrets.randbits(self._exponent_bits))
@@ -97,6 +102,18 @@ def pack_column(parts: Iterable[tuple[Pair, int]], public_key: PublicKey) -> byt
 def table_bytes(public_key: PublicKey, window: int) -> int:
     """Estimated bytes of the tables for one key and window."""
     return fixed_base.table_bytes(public_key, exponent_bits(public_key), window)
+
+
+def window_for(public_key: PublicKey, ciphertexts: int, memory_budget_bytes: int) -> int:
+    """The window with the fewest products for that many ciphertexts, its tables counted, within the budget.
+
+    A single request is served best by a narrow window, a portfolio pays for a wide one. Raises `MemoryBudgetTooSmall`.
+    """
+    bits = exponent_bits(public_key)
+    fitting = [w for w in range(MIN_WINDOW, MAX_WINDOW + 1) if table_bytes(public_key, w) <= memory_budget_bytes]
+    if not fitting:
+        raise MemoryBudgetTooSmall(f"tables for a {public_key.bits}-bit key exceed {memory_budget_bytes} bytes")
+    return min(fitting, key=lambda w: -(-bits // w) * (fixed_base.ENTRY_COST * (1 << w) + ciphertexts))
 
 
 def _choose_window(public_key: PublicKey, budget: int, window: int | None) -> int:

@@ -34,7 +34,7 @@ class SlotLayout:
 
     @classmethod
     def for_key(cls, public_key: PublicKey, slot_bits: int) -> "SlotLayout":
-        """As many slots as a plaintext of this key holds with room for a sign; raises `ParameterOutOfRange` for none."""
+        """As many slots as a plaintext of this key holds, with room for a sign; `ParameterOutOfRange` for none."""
         if slot_bits < 1:
             raise ParameterOutOfRange("a slot has at least one bit")
         return cls(slot_bits, (public_key.bits - 2) // slot_bits)

@@ -11,7 +11,7 @@ import pytest
 from gmpy2 import mpz
 
 from paillier import encryption, errors, nadic
-from paillier.encryption import Encryptor, EncryptorCache, table_bytes
+from paillier.encryption import Encryptor, EncryptorCache, table_bytes, window_for
 from paillier.private import PrivateKey
 from paillier.public_key import PublicKey
 from paillier.short_exponent import (
@@ -175,3 +175,17 @@ def test_a_failed_build_does_not_block_the_key(public: PublicKey) -> None:
         with pytest.raises(errors.MemoryBudgetTooSmall):
             cache.get(public)
     assert len(cache) == 0
+
+
+def test_a_portfolio_pays_for_a_wider_window_than_one_company(public: PublicKey) -> None:
+    budget = 1 << 30
+    windows = [window_for(public, ciphertexts, budget) for ciphertexts in (1, 100, 10_000, 10_000_000)]
+    assert windows == sorted(windows)
+    assert windows[0] < windows[-1] == 12
+
+
+def test_the_window_of_a_portfolio_stays_within_the_budget(public: PublicKey) -> None:
+    budget = table_bytes(public, 5)
+    assert window_for(public, 10_000_000, budget) == 5
+    with pytest.raises(errors.MemoryBudgetTooSmall):
+        window_for(public, 1, 1000)

@@ -105,8 +105,8 @@ def test_wrong_shapes_are_refused(key: PrivateKey, encryptor: Encryptor) -> None
         score_portfolio(key.public, layout, [column], [card], 2)
     with pytest.raises(errors.CiphertextWidth):
         score_portfolio(key.public, layout, [column, column[:-1]], [card], 2)
+    wide = PortfolioScorecard([1 << 31, 0], 0, 0, 1)
     with pytest.raises(errors.WeightOutOfRange):
-        wide = PortfolioScorecard([1 << 31, 0], 0, 0, 1)
         score_portfolio(key.public, layout, [column, column], [wide], 2)
     with pytest.raises(errors.ParameterOutOfRange, match="does not fit a slot"):
         score_portfolio(key.public, SlotLayout(4, 3), [column, column], [card], 2)

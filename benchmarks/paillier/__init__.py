@@ -1,0 +1,1 @@
+"""The Paillier engine against phe, sf-heu and pypaillier, in one run."""
