@@ -1,4 +1,4 @@
-"""Reads the ARFF layout of the Polish companies data: numeric attributes, `?` = missing, last attribute `class` {0,1}."""
+"""Reads the ARFF layout of the Polish companies data: numeric attributes, `?` = missing, last one `class` {0,1}."""
 
 from __future__ import annotations
 
