@@ -1,9 +1,10 @@
 """The ledger's configuration: `ledger.toml`, read into frozen objects (docs/operations.md).
 
 Paths inside the file, and the file name inside a `sqlite:///` address, are relative to the file. Unknown entries are
-refused: a misspelt bound that is silently ignored is worse than a start that fails. `LogConfig` is the part that a gateway
-with an embedded ledger repeats under `[ledger.embedded]`. Left out: anything from the environment, secrets themselves
-(only their files), and the quorum, which is an anchor and stands in the policy file that `anchors.toml` names.
+refused: a misspelt bound that is silently ignored is worse than a start that fails. `LogConfig` is the part that a
+gateway with an embedded ledger repeats under `[ledger.embedded]`. Left out: anything from the environment, secrets
+themselves (only their files), and the quorum, which is an anchor and stands in the policy file that `anchors.toml`
+names.
 """
 
 from __future__ import annotations
