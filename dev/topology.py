@@ -1,7 +1,7 @@
 """Writes all files of a federation on one machine: certificates, keys, anchors, configurations, departments' databases.
 
     plan = Plan(DEMO_COLUMNS, scorecard.edges(), companies)
-    layout = create(Path("build/demo"), plan)
+    federation = create(Path("build/demo"), plan)
 
 Nothing here runs: a topology that was written can be read, checked (`department-adapter check`, `consentgate
 doctor`) and started with the ordinary commands. Companies join later (`dev/enrolment.py`).
@@ -9,6 +9,7 @@ doctor`) and started with the ordinary commands. Companies join later (`dev/enro
 
 from __future__ import annotations
 
+import json
 import secrets
 import shutil
 from collections.abc import Mapping, Sequence
@@ -23,6 +24,7 @@ from dev.ca import DevelopmentCa
 from dev.companies import SampleCompany
 from dev.department_data import mapping_toml, write_database
 from dev.departments import REGISTRY
+from dev.federation import Federation
 from dev.layout import (
     BANK,
     GATEWAY,
@@ -41,6 +43,8 @@ from ledger_service.keys import create_key
 
 SERVERS = ("gateway", "ledger")
 """Servers that are no departments."""
+ADDRESSES = "addresses.json"
+"""Server → host:port, departments in the order of the scorecards; with it a topology can be opened again."""
 
 
 @dataclass(frozen=True)
@@ -52,13 +56,14 @@ class Plan:
     companies: Sequence[SampleCompany]
 
 
-def create(directory: Path, plan: Plan) -> Layout:
+def create(directory: Path, plan: Plan) -> Federation:
     """Writes a new federation into `directory`; what was there before is removed."""
     shutil.rmtree(directory, ignore_errors=True)
     names = (*SERVERS, *plan.departments)
     addresses = {name: f"127.0.0.1:{port}" for name, port in zip(names, free_ports(len(names)), strict=True)}
     layout = Layout(directory, tuple(plan.departments), addresses)
     ca = DevelopmentCa.create(directory / "ca", TRUST_DOMAIN)
+    (directory / ADDRESSES).write_text(json.dumps(addresses, indent=1) + "\n")
     _write_credentials(layout, ca)
     _write_anchors(layout, ca)
     _write_configurations(layout)
@@ -67,7 +72,13 @@ def create(directory: Path, plan: Plan) -> Layout:
         write_database(folder / "records.db", columns, plan.companies)
         edges = {column: plan.edges[column] for column in columns}
         (folder / "mapping.toml").write_text(mapping_toml(department, edges))
-    return layout
+    return Federation(layout, ca)
+
+
+def read(directory: Path) -> Layout:
+    """The layout of a federation that was written before."""
+    addresses = json.loads((directory / ADDRESSES).read_text())
+    return Layout(directory, tuple(name for name in addresses if name not in SERVERS), addresses)
 
 
 def _members(layout: Layout) -> list[tuple[Role, str]]:
