@@ -63,12 +63,17 @@ class Desk:
         return succeeded(self.run(*arguments, connects=connects))
 
 
-def run_command(topology: Path, arguments: Sequence[str], options: Sequence[str] = ()) -> Outcome:
-    """Runs `arguments` with `options`, which are not shown to the reader of the story."""
+def run_command(
+    topology: Path,
+    arguments: Sequence[str],
+    options: Sequence[str] = (),
+    seconds: float | None = COMMAND_SECONDS,
+) -> Outcome:
+    """Runs `arguments` with `options`, which are not shown to the reader of the story; at most `seconds`."""
     started = time.monotonic()
     command = [str(SCRIPTS / arguments[0]), *arguments[1:], *options]
     done = subprocess.run(
-        command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=COMMAND_SECONDS
+        command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=seconds
     )
     outcome = Outcome(
         shown=shlex.join(_shortened(word) for word in arguments),

@@ -14,8 +14,6 @@ import json
 import secrets
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,9 +31,9 @@ from dev.federation import Federation, absolute
 from dev.layout import BANK, PURPOSE
 from dev.ledger_story import tell_ledger
 from dev.points import PointsScorecard
-from dev.processes import ProcessFailed, Service, ended, running, terminate_gracefully
+from dev.processes import ProcessFailed, running, terminate_gracefully
 from dev.scorecards import build_scorecard
-from dev.story import Story
+from dev.story import EXIT_DISAPPOINTED, EXIT_INTERRUPTED, Story, explained
 from dev.topology import Plan
 from paillier.public_key import DEFAULT_KEY_BITS
 
@@ -43,7 +41,6 @@ DIRECTORY = "build/demo"
 SUMMARY = "summary.json"
 COMPANY, STRANGER = 7, 8
 """Rows of the extract: the company that consents, and one that does not."""
-EXIT_DISAPPOINTED, EXIT_INTERRUPTED = 1, 130
 
 
 @dataclass
@@ -190,18 +187,6 @@ def tell(demo: Demo) -> None:
         "receipts_verified": demo.receipts,
         "ledger_entries": entries,
     }
-
-
-@contextmanager
-def explained(story: Story, services: Sequence[Service], pids: dict[str, int]) -> Iterator[None]:
-    """When the story breaks off: which process failed, and the end of its log."""
-    try:
-        yield
-    except Exception:
-        failed = ended(services, pids)
-        for service in failed or [service for service in services if service.name == "gateway"]:
-            story.trouble(f"{service.name} {'has ended' if service in failed else 'still runs'}. {service.log_tail()}")
-        raise
 
 
 def run(directory: Path, log_level: str, key_bits: int) -> int:

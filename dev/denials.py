@@ -7,7 +7,6 @@ import sys
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from consentgate.errors import ErrorCode
 from dev import forger
@@ -73,10 +72,3 @@ class Denials:
             said = ", ".join(f"{code} from {count} departments" for code, count in codes.items())
             self.story.expect(f"{attack}: {said}", set(codes) == {EXPECTED[attack]})
         self.story.expect("every forgery was tried", set(outcome.members) == set(EXPECTED))
-
-
-def flip_byte(path: Path, position: int) -> None:
-    """Changes one byte of a file: the smallest thing that a dishonest operator could do."""
-    content = bytearray(path.read_bytes())
-    content[position] ^= 0x01
-    path.write_bytes(content)

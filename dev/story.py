@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from rich.console import Console
@@ -11,7 +12,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from dev.commands import Outcome
+from dev.processes import Service, ended
 
+EXIT_DISAPPOINTED, EXIT_INTERRUPTED = 1, 130
 WIDTH = 118
 """Columns when stdout is no terminal."""
 
@@ -68,3 +71,15 @@ class Story:
     def elapsed(self) -> float:
         """Seconds since the story began."""
         return time.monotonic() - self.started
+
+
+@contextmanager
+def explained(story: Story, services: Sequence[Service], pids: Mapping[str, int]) -> Iterator[None]:
+    """When the story breaks off: which process failed, and the end of its log."""
+    try:
+        yield
+    except Exception:
+        failed = ended(services, pids)
+        for service in failed or [service for service in services if service.name == "gateway"]:
+            story.trouble(f"{service.name} {'has ended' if service in failed else 'still runs'}. {service.log_tail()}")
+        raise
