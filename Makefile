@@ -66,5 +66,6 @@ real-data: $(DEV_STAMP) ## Score real companies through the running system: make
 	@test -n "$(DATA)" || { echo "Say which file: make real-data DATA=path/to/companies.arff [ROWS=200]" >&2; exit 2; }
 	$(BIN)/python -m dev.real_data "$(DATA)" --rows $(ROWS)
 
-clean: ## Remove build products (keeps .venv)
+clean: ## Stop what `make up` started and remove build products (keeps .venv)
+	@if [ -d build/up ] && [ -x $(BIN)/python ]; then $(BIN)/python -m dev.up stop; fi
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
