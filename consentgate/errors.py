@@ -57,7 +57,7 @@ class ConsentgateError(Exception):
         return _restore, (self.code, self.field, self.private, dict(self.extra), self.hint)
 
 
-class InvalidFields(ConsentgateError):  # noqa: N818 - named after the defect
+class InvalidFields(ConsentgateError):
     """INVALID_ARGUMENT_FIELD for several fields at once: name → what is wrong with it (never its value)."""
 
     def __init__(self, violations: Mapping[str, str]) -> None:

@@ -5,8 +5,6 @@ cure for a person and never contains a value: neither plaintexts nor key materia
 Messages may contain positions, sizes and names of columns, nothing else.
 """
 
-# ruff: noqa: N818  (a class is named after the defect that it reports; "...Error" would only lengthen each name)
-
 from typing import ClassVar
 
 
