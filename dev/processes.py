@@ -31,6 +31,10 @@ PORTS = range(10_000, 32_000)
 PORT_TRIES = 1000
 
 
+_children: dict[int, subprocess.Popen[bytes]] = {}
+"""Processes that this one started, by id."""
+
+
 class ProcessFailed(RuntimeError):
     """A process ended or did not become ready; the message holds the end of its log."""
 
@@ -77,6 +81,7 @@ class Service:
                 start_new_session=True,
                 env={**os.environ, "PYTHONUNBUFFERED": "1"},
             )
+        _children[process.pid] = process
         return process.pid
 
     def await_ready(self, pid: int, seconds: float = START_SECONDS) -> None:
@@ -99,12 +104,10 @@ class Service:
 
 def is_running(pid: int) -> bool:
     """True while the process exists and is no zombie (a finished child is reaped here)."""
-    try:
-        if os.waitpid(pid, os.WNOHANG)[0] == pid:
-            return False
-    except ChildProcessError:
-        pass  # not our child: `make down` stops what `make up` started
-    try:
+    child = _children.get(pid)
+    if child is not None:
+        return child.poll() is None
+    try:  # not our child: `make down` stops what `make up` started
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
