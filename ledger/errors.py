@@ -18,9 +18,12 @@ class EntryInvalid(LedgerError):
 
     hint = "Only the fields that docs/ledger-format.md lists for a kind, in their exact form, may enter a leaf."
 
-    def __init__(self, field: str) -> None:
-        super().__init__(f"entry field {field} is missing, unknown or malformed")
+    def __init__(self, field: str, leaf: int | None = None) -> None:
+        """`leaf` is the position in the log, where it is known."""
+        where = "" if leaf is None else f"leaf {leaf}: "
+        super().__init__(f"{where}entry field {field} is missing, unknown or malformed")
         self.field = field
+        self.leaf = leaf
 
 
 class ProofInvalid(LedgerError):
@@ -115,6 +118,24 @@ class WitnessConflict(LedgerError):
     def __init__(self, known_size: int) -> None:
         super().__init__(f"the witness knows tree size {known_size}")
         self.known_size = known_size
+
+
+class WitnessFailed(LedgerError):
+    """A witness did not cosign: it does not answer, refuses, or answers something else than its cosignature."""
+
+    hint = "Look at the witness: is it reachable, does it list this log's key, is its state file writable?"
+
+
+class LedgerStopped(LedgerError):
+    """The ledger's process is stopping, or has not started yet; whether the entry was recorded is unknown."""
+
+    hint = "Repeat later with the same key."
+
+
+class ExportInvalid(LedgerError):
+    """An exported directory lacks a file, has one too many, or one that was altered."""
+
+    hint = "The copy is damaged or was tampered with. Compare with another copy, or export again."
 
 
 class NotFound(LedgerError):
