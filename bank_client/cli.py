@@ -18,7 +18,7 @@ from bank_client.client import BankClient
 from bank_client.config import BankConfig
 from bank_client.question import new_request_id
 from bank_client.session import load_anchors
-from consentgate.errors import ConsentgateError, ErrorCode
+from consentgate.errors import ConsentgateError, ErrorCode, judging_answer
 from consentgate.signing import InstitutionSigner
 from consentgate.terminal import ExitCode, new_app, note, passphrase, run, show, working
 from paillier.private.phe_form import export_unencrypted_phe_json
@@ -140,7 +140,8 @@ def verify(
     """Verify kept evidence offline: consent, request, scorecard, key, answers, receipts. Needs no private key."""
     path = anchors if anchors is not None else BankConfig.load(config).anchors
     held = load_anchors(path, allow_development_ca=development)
-    verified = scoring.verify_answer(archive.read(file), held)
+    with judging_answer():
+        verified = scoring.verify_answer(archive.read(file), held)
     show(render.verified_members(file, verified), render.verified_lines(file, verified), as_json)
 
 

@@ -21,7 +21,7 @@ from bank_client.question import Question, SignedQuestion
 from bank_client.scoring import Answer, Score
 from consentgate.anchors import Anchors
 from consentgate.certificates import refuse_development_ca
-from consentgate.errors import ConsentgateError, ErrorCode
+from consentgate.errors import ConsentgateError, ErrorCode, judging_answer
 from consentgate.identity import SpiffeId
 from consentgate.scorecard import Scorecard
 from consentgate.signing import InstitutionSigner
@@ -123,18 +123,23 @@ class BankSession:
         return Prepared(asked, sent, key, started)
 
     def finish(self, prepared: Prepared, received: Answer) -> Score:
-        """Verifies, keeps, opens: no score without its proof, and an impossible score is itself evidence."""
-        verified = scoring.verify_for(
-            prepared.question,
-            prepared.sent,
-            received,
-            prepared.key.registration_jws,
-            self.anchors,
-            self.clock(),
-        )
+        """Verifies, keeps, opens: no score without its proof, and an impossible score is itself evidence.
+
+        Raises AnswerRefused with the code of the first part that does not hold.
+        """
+        with judging_answer():
+            verified = scoring.verify_for(
+                prepared.question,
+                prepared.sent,
+                received,
+                prepared.key.registration_jws,
+                self.anchors,
+                self.clock(),
+            )
         if self.archive is not None:
             self.archive.keep(prepared.sent.request_id, received)
-        value = scoring.open_verified(verified, prepared.key.private)
+        with judging_answer():
+            value = scoring.open_verified(verified, prepared.key.private)
         return Score(
             value=value,
             request_id=prepared.sent.request_id,

@@ -33,7 +33,7 @@ from consentgate import canonical, evidence
 from consentgate.anchors import Anchors
 from consentgate.convert import receipt_from_message
 from consentgate.error_status import from_rpc_error
-from consentgate.errors import ConsentgateError, ErrorCode
+from consentgate.errors import AnswerRefused, ConsentgateError, ErrorCode
 from consentgate.signing import PersonSigner
 from consentgate.statements import (
     CompanyAttestationClaims,
@@ -281,7 +281,7 @@ class CompanyClient:
         try:
             leaf = verify_receipt(receipt_from_message(receipt), self.anchors.log_policy)
         except LedgerError as error:
-            raise ConsentgateError(ErrorCode.RECEIPT_INVALID, field="receipt") from error
+            raise AnswerRefused(ErrorCode.RECEIPT_INVALID, field="receipt") from error
         expected = {
             "consent_id": claims.consent_id,
             "version": claims.version,
@@ -290,10 +290,10 @@ class CompanyClient:
         if isinstance(claims, ConsentClaims):
             expected["subject"] = claims.subject
         if leaf.entry.kind != kind:
-            raise ConsentgateError(ErrorCode.RECEIPT_MISMATCH, field="receipt.leaf.kind")
+            raise AnswerRefused(ErrorCode.RECEIPT_MISMATCH, field="receipt.leaf.kind")
         for name, value in expected.items():
             if leaf.entry.body.get(name) != value:
-                raise ConsentgateError(ErrorCode.RECEIPT_MISMATCH, field=f"receipt.leaf.{name}")
+                raise AnswerRefused(ErrorCode.RECEIPT_MISMATCH, field=f"receipt.leaf.{name}")
         return leaf
 
     def _signers(self) -> list[PersonSigner]:
