@@ -154,23 +154,23 @@ def _export_phe_key(bank: Desk, path: Path) -> None:
     bank.must("export-phe-private-key", str(path), flag, connects=False)
 
 
-def stop() -> list[str]:
-    """Stops every recorded topology under build/; returns what was stopped."""
-    directories = [path for path in sorted(absolute(BUILD).glob("*")) if path.is_dir()]
+def stop(directory: Path | None) -> list[str]:
+    """Stops the topology in `directory`, by default every one under build/; returns what was stopped."""
+    directories = [directory] if directory else [path for path in sorted(absolute(BUILD).glob("*")) if path.is_dir()]
     return [f"{directory.name}/{name}" for directory in directories for name in stop_recorded(directory)]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Start a federation and leave it running, or stop it.")
     parser.add_argument("action", choices=["start", "stop"])
-    parser.add_argument("--directory", default=DIRECTORY)
+    parser.add_argument("--directory", type=absolute, help=f"default: {DIRECTORY}; to stop: whatever runs under build")
     parser.add_argument("--log-level", default=LogLevel.INFO.value, choices=[level.value for level in LogLevel])
     parser.add_argument("--key-bits", type=int, default=DEFAULT_KEY_BITS)
     arguments = parser.parse_args()
     terminate_gracefully()
-    directory = absolute(arguments.directory)
+    directory = arguments.directory or absolute(DIRECTORY)
     if arguments.action == "stop":
-        stopped = stop()
+        stopped = stop(arguments.directory)
         print(f"stopped: {', '.join(stopped)}" if stopped else "nothing was running")
     elif recorded(directory):
         sys.exit(f"It is running already: {directory / TOPOLOGY}. `make down` stops it.")
