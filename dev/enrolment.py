@@ -7,19 +7,20 @@ from __future__ import annotations
 
 import secrets
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from consentgate import canonical
+from consentgate.anchors import Anchors
 from consentgate.identity import Role
 from consentgate.signing import PersonSigner
-from consentgate.statements import CompanyAttestationClaims, StatementKind
+from department_adapter import registry
 from dev import configurations
 from dev.ca import DevelopmentCa
 from dev.companies import SampleCompany
 from dev.departments import REGISTRY
-from dev.layout import TRUST_DOMAIN, Layout, spiffe
+from dev.layout import Layout
 
 ATTESTATION_LIFE = timedelta(days=365)
 CLOCK_TOLERANCE = timedelta(minutes=5)
@@ -62,27 +63,17 @@ def enrol(layout: Layout, ca: DevelopmentCa, sample: SampleCompany, mandate: Man
     files = [f"signatory-{number}.key" for number in range(1, mandate.threshold + 1)]
     for name, signer in zip(files, signers, strict=False):
         signer.save(folder / name)
-    registry = PersonSigner.load(layout.department(REGISTRY) / "registry.key")
-    claims = attestation_claims(sample.code, entity, signers, mandate.threshold)
-    (folder / "attestation.jws").write_bytes(registry.sign(StatementKind.COMPANY_ATTESTATION, claims))
+    (folder / "attestation.jws").write_bytes(_attested(layout, sample.code, entity, signers, mandate.threshold))
     for name in ("anchors.toml", "ledger-policy.txt", "member-ca.pem"):
         shutil.copyfile(layout.gateway / name, folder / name)
     (folder / "company.toml").write_text(configurations.company_toml(layout.addresses, sample.code, files))
     return EnrolledCompany(sample, entity, folder)
 
 
-def attestation_claims(code: str, entity: str, signers: list[PersonSigner], threshold: int) -> CompanyAttestationClaims:
-    """What the registry says about a company's signatories; each is a person of its own."""
-    now = datetime.now(UTC)
-    claims = {
-        "aud": StatementKind.COMPANY_ATTESTATION.audience(TRUST_DOMAIN),
-        "iat": int(now.timestamp()),
-        "iss": spiffe(Role.DEPARTMENT, REGISTRY),
-        "company": code,
-        "entity": entity,
-        "threshold": threshold,
-        "signatories": [{"person": secrets.token_hex(16), "jwk": signer.jwk.model_dump()} for signer in signers],
-        "valid_from": int((now - CLOCK_TOLERANCE).timestamp()),
-        "valid_until": int((now + ATTESTATION_LIFE).timestamp()),
-    }
-    return CompanyAttestationClaims.parse(canonical.encode(claims), "attestation")
+def _attested(layout: Layout, code: str, entity: str, signers: Sequence[PersonSigner], threshold: int) -> bytes:
+    """What `department-adapter attest` does at the registry; each signatory is a person of its own."""
+    folder, now = layout.department(REGISTRY), datetime.now(UTC)
+    signatories = [registry.NamedKey.parse(signer.jwk.x) for signer in signers]
+    mandate = registry.Mandate(code, entity, threshold, signatories, now - CLOCK_TOLERANCE, ATTESTATION_LIFE)
+    anchors = Anchors.load(folder / "anchors.toml")
+    return registry.attest(mandate, PersonSigner.load(folder / "registry.key"), anchors, now)

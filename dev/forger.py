@@ -33,12 +33,17 @@ from consentgate.evidence import EvidenceBundle
 from consentgate.identity import Role, SpiffeId
 from consentgate.scorecard import ScorecardHeader
 from consentgate.signing import InstitutionSigner, PersonSigner
-from consentgate.statements import CompanyAttestationClaims, ConsentClaims, ScoreRequestClaims, StatementKind
+from consentgate.statements import (
+    CompanyAttestationClaims,
+    ConsentClaims,
+    ScoreRequestClaims,
+    Signatory,
+    StatementKind,
+)
 from consentgate.tls import TlsFiles
 from consentgate.v1 import features_pb2, ledger_pb2
 from consentgate.v1.features_pb2_grpc import FeatureServiceStub
 from consentgate.v1.ledger_pb2_grpc import LedgerServiceStub
-from dev.enrolment import attestation_claims
 from dev.layout import BANK, LEDGER, OTHER_BANK, TRUST_DOMAIN, Layout
 from dev.topology import read
 from ledger.commitment import SALT_BYTES, commit
@@ -80,8 +85,8 @@ def forged_consent(loot: Loot) -> EvidenceBundle:
 
 def forged_company(loot: Loot) -> EvidenceBundle:
     """The same with an attestation that makes the signers the company's directors."""
-    honest = loot.attestation()
-    claims = attestation_claims(honest.company, honest.entity, list(loot.strangers), len(loot.strangers))
+    directors = [Signatory(person=secrets.token_hex(16), jwk=stranger.jwk) for stranger in loot.strangers]
+    claims = loot.attestation().model_copy(update={"signatories": directors, "threshold": len(directors)})
     token = loot.strangers[0].sign(StatementKind.COMPANY_ATTESTATION, claims)
     return replace(forged_consent(loot), attestation_jws=token)
 
