@@ -24,7 +24,7 @@ from department_adapter import mapping
 from department_adapter.config import AdapterConfig
 from gateway import policy_bundle
 from gateway.config import GatewayConfig
-from ledger_service.config import LedgerConfig, LogConfig
+from ledger_service.config import LedgerConfig, LogConfig, WitnessConfig
 
 MODELS: Mapping[str, type[BaseModel]] = {
     "adapter.toml": AdapterConfig,
@@ -39,6 +39,7 @@ MODELS: Mapping[str, type[BaseModel]] = {
     "mapping.toml columns": mapping._ColumnEntry,
     "mapping.toml sql": mapping._SqlEntry,
     "mapping.toml csv": mapping._CsvEntry,
+    "witness.toml": WitnessConfig,
 }
 """Table → the model it describes."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+
 import pytest
 
 from consentgate.terminal import ExitCode
@@ -20,6 +22,13 @@ def test_table_equals_the_model(name: str) -> None:
 @pytest.mark.parametrize("name", MODELS)
 def test_every_entry_has_a_meaning(name: str) -> None:
     assert all(meaning for *_, meaning in TABLES[name])
+
+
+def test_every_configuration_has_its_table() -> None:
+    modules = [importlib.import_module(path.parent.name + ".config") for path in ROOT.glob("*/config.py")]
+    found = {model for module in modules for name, model in vars(module).items() if name.endswith("Config")}
+    assert len(found) > 5
+    assert found <= set(MODELS.values())
 
 
 def test_bounds_and_defaults_show() -> None:
