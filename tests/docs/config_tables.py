@@ -24,7 +24,7 @@ from department_adapter import mapping
 from department_adapter.config import AdapterConfig
 from gateway import policy_bundle
 from gateway.config import GatewayConfig
-from ledger_service.config import LedgerConfig, LogConfig, WitnessConfig
+from ledger_service.config import LedgerConfig, WitnessConfig
 
 MODELS: Mapping[str, type[BaseModel]] = {
     "adapter.toml": AdapterConfig,
@@ -33,7 +33,6 @@ MODELS: Mapping[str, type[BaseModel]] = {
     "categories.toml": policy_bundle._CategoriesFile,
     "company.toml": CompanyConfig,
     "gateway.toml": GatewayConfig,
-    "gateway.toml ledger.embedded": LogConfig,
     "institutions.toml": policy_bundle._InstitutionsFile,
     "ledger.toml": LedgerConfig,
     "mapping.toml columns": mapping._ColumnEntry,
