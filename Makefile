@@ -20,15 +20,16 @@ $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Consentgate needs Python 3.11 or newer; say for example: make PYTHON=python3.12 $(MAKECMDGOALS)")'
 	@echo "Creating $(VENV)"
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "Python cannot make virtual environments here (on Debian: apt install python3-venv)." >&2; exit 1; }
-	@$(INSTALL) setuptools || { rm -rf $(VENV); exit 1; }
 
 $(STAMP): pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing the packages of pyproject.toml as pinned in constraints.txt"
+	@$(INSTALL) setuptools
 	@$(INSTALL) --no-build-isolation -e .
 	@touch $@
 
 $(DEV_STAMP): pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing the packages of pyproject.toml, with those for development, as pinned in constraints.txt"
+	@$(INSTALL) setuptools
 	@$(INSTALL) --no-build-isolation -e '.[dev]'
 	@touch $@ $(STAMP)
 
