@@ -13,16 +13,24 @@ ROWS ?= 200
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
+# The build back end is pinned like everything else: installed first, then used without isolation.
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
 $(BIN)/python:
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Consentgate needs Python 3.11 or newer; say make PYTHON=python3.12 ...")'
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Consentgate needs Python 3.11 or newer; say for example: make PYTHON=python3.12 $(MAKECMDGOALS)")'
+	@echo "Creating $(VENV)"
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "Python cannot make virtual environments here (on Debian: apt install python3-venv)." >&2; exit 1; }
 
 $(STAMP): pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@echo "Installing the packages of pyproject.toml as pinned in constraints.txt"
+	@$(INSTALL) setuptools
+	@$(INSTALL) --no-build-isolation -e .
 	@touch $@
 
 $(DEV_STAMP): pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@echo "Installing the packages of pyproject.toml, with those for development, as pinned in constraints.txt"
+	@$(INSTALL) setuptools
+	@$(INSTALL) --no-build-isolation -e '.[dev]'
 	@touch $@ $(STAMP)
 
 setup: $(DEV_STAMP) ## Create .venv with everything for development
@@ -59,5 +67,6 @@ real-data: $(DEV_STAMP) ## Score real companies through the running system: make
 	@test -n "$(DATA)" || { echo "Say which file: make real-data DATA=path/to/companies.arff [ROWS=200]" >&2; exit 2; }
 	$(BIN)/python -m dev.real_data "$(DATA)" --rows $(ROWS)
 
-clean: ## Remove build products (keeps .venv)
+clean: ## Stop what `make up` started and remove build products (keeps .venv)
+	@if [ -d build/up ] && [ -x $(BIN)/python ]; then $(BIN)/python -m dev.up stop; fi
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

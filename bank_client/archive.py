@@ -1,23 +1,27 @@
 """Evidence kept by the bank: one file per request that anybody with the anchors can verify, for years.
 
-The archive folder holds, per request id, the signed question (`<id>.request.jws`, written *before* it is sent, so that a
-repeat after a crash sends the same bytes) and the verified answer (`<id>.zip`). The ZIP holds the parts unchanged under
-fixed names; `read` accepts it as a file or unpacked as a folder. It does not hold the score: the score is in
+The archive folder holds, per request id, the signed question (`<id>.request.jws`, written *before* it is sent, so that
+a repeat after a crash sends the same bytes) and the verified answer (`<id>.zip`). The ZIP holds the parts unchanged
+under fixed names; `read` accepts it as a file or unpacked as a folder. It does not hold the score: the score is in
 `ciphertext.bin`, for whoever has the key.
 
-Files are 0600, since the consent names the company. Reading trusts nothing: names, count and sizes are checked before
-anything is unpacked, and every part is verified by `scoring.verify_answer`.
+Writes are atomic and durable before they return, and the first question under a request id stands for ever: two
+processes that ask at once send the same bytes. Files are 0600, since the consent names the company. Reading trusts
+nothing: names, count and sizes are checked before anything is unpacked, and every part is verified by
+`scoring.verify_answer`.
 
 Left out: retention. A consent's `data_life_days` binds the bank; deleting a request's files is complete.
 """
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import secrets
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from bank_client.question import check_request_id
@@ -51,31 +55,47 @@ _ANSWER = re.compile(r"answer-([0-9]{2})\.jws")
 
 
 class Archive:
-    """A folder with the bank's questions and answers. Writes are atomic; several processes may share it."""
+    """A folder with the bank's questions and answers. Several processes may share it.
+
+    Raises CONFIG_INVALID naming folder or file when the file system says no.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def remember_question(self, request_id: str, signed: bytes) -> None:
-        """Keeps the signed bytes; returns only when they are durable. An existing question is never replaced."""
+    def remember_question(self, request_id: str, signed: bytes) -> bytes:
+        """The durable question under this id: `signed`, or what another process kept a moment before."""
         check_request_id(request_id)
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _write_new(self._question_path(request_id), signed)
+        path = self._question_path(request_id)
+        with _naming(path):
+            _make_folder(self.folder)
+            if _write_new(path, signed):
+                return signed
+        kept = self.question(request_id)
+        if kept is None:
+            raise ConsentgateError(ErrorCode.CONFIG_INVALID, field=str(path), private="deleted while it was asked for")
+        return kept
 
     def question(self, request_id: str) -> bytes | None:
         """The bytes signed earlier under this request id, if any."""
         check_request_id(request_id)
-        try:
-            return self._question_path(request_id).read_bytes()
-        except FileNotFoundError:
-            return None
+        path = self._question_path(request_id)
+        with _naming(path):
+            try:
+                signed = path.read_bytes()
+            except FileNotFoundError:
+                return None
+            # Whoever wrote it may have died before its name was durable; it is about to be sent.
+            _sync_folder(path.parent)
+        return signed
 
     def keep(self, request_id: str, answer: Answer) -> Path:
         """Keeps a verified answer and returns its file. Keeping it again replaces it with the same."""
         check_request_id(request_id)
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self.folder / f"{request_id}.zip"
-        write(path, answer)
+        with _naming(path):
+            _make_folder(self.folder)
+            write(path, answer)
         return path
 
     def _question_path(self, request_id: str) -> Path:
@@ -83,20 +103,21 @@ class Archive:
 
 
 def write(path: Path, answer: Answer) -> None:
-    """Writes one archive file atomically, readable by its owner only."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    temporary.touch(mode=0o600, exist_ok=False)
+    """Writes one archive file atomically, readable by its owner only, durable when it returns."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", compression=zipfile.ZIP_DEFLATED) as file:
+        for name, content in _to_parts(answer).items():
+            file.writestr(name, content)
+    temporary = _temporary(path, packed.getvalue())
     try:
-        with zipfile.ZipFile(temporary, "w", compression=zipfile.ZIP_DEFLATED) as file:
-            for name, content in _to_parts(answer).items():
-                file.writestr(name, content)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+    _sync_folder(path.parent)
 
 
 def read(path: Path) -> Answer:
-    """The answer in a ZIP file or an unpacked folder, unverified; raises INVALID_ARGUMENT_FIELD naming file and part."""
+    """The answer in a ZIP file or unpacked folder, unverified; raises INVALID_ARGUMENT_FIELD naming file and part."""
     try:
         if path.is_dir():
             names = [entry.name for entry in path.iterdir()]
@@ -177,22 +198,48 @@ def _read_bounded(path: Path) -> bytes:
         return file.read(MAX_PART_BYTES + 1)
 
 
-def _write_new(path: Path, content: bytes) -> None:
-    """Durable before it returns: content first, then the name, then the folder."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+def _write_new(path: Path, content: bytes) -> bool:
+    """Durable before it returns True: content first, then the name, then the folder. False: the name is taken."""
+    temporary = _temporary(path, content)
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
         os.link(temporary, path)
-    except FileExistsError as error:
-        raise ConsentgateError(ErrorCode.IDEMPOTENCY_CONFLICT, field="request_id") from error
+    except FileExistsError:
+        return False
     finally:
         temporary.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    _sync_folder(path.parent)
+    return True
+
+
+def _temporary(path: Path, content: bytes) -> Path:
+    """A synced file of mode 0600 beside `path`, to be renamed or linked to it."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    return temporary
+
+
+def _make_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _sync_folder(folder.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        os.fsync(folder)
+        os.fsync(descriptor)
     finally:
-        os.close(folder)
+        os.close(descriptor)
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """A full disk or a missing permission is the bank's to correct: it is told where."""
+    try:
+        yield
+    except OSError as error:
+        raise ConsentgateError(ErrorCode.CONFIG_INVALID, field=str(path), private=str(error)) from error

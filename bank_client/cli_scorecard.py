@@ -1,7 +1,7 @@
 """`bank scorecard`: register a scorecard, look at one. Approving is for the reviewers (`gateway scorecard review`).
 
-A scorecard file is one JSON object {"header": {...}, "weights": {...}} in the forms of docs/wire.md, "Scorecards"; it need
-not be canonical, it is made so when it is read.
+A scorecard file is one JSON object {"header": {...}, "weights": {...}} in the forms of docs/wire.md, "Scorecards"; it
+need not be canonical, it is made so when it is read.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from bank_client.client import BankClient
 from consentgate import canonical
 from consentgate.errors import ConsentgateError, ErrorCode
 from consentgate.scorecard import Scorecard, ScorecardHeader, ScorecardWeights
-from consentgate.terminal import show
+from consentgate.terminal import new_app, show
 
 MAX_SCORECARD_FILE_BYTES = 1048576
 """bytes; header and weights together, each bounded by 256 KiB on the wire, with white space."""
@@ -25,9 +25,12 @@ BANK_TOML = Path("bank.toml")
 
 _ID = re.compile(r"[0-9a-f]{64}")
 
-scorecards = typer.Typer(help="Register and show scorecards.", no_args_is_help=True)
+scorecards = new_app("Register and show scorecards.")
 
 Config = Annotated[Path, typer.Option("--config", "-c", help="The bank's configuration (bank.toml).")]
+Development = Annotated[
+    bool, typer.Option("--development", help="Accept a development CA, which anybody can make: for demos only.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Results as JSON.")]
 
 
@@ -35,11 +38,12 @@ AsJson = Annotated[bool, typer.Option("--json", help="Results as JSON.")]
 def register(
     file: Annotated[Path, typer.Argument(help="JSON file with header and weights.")],
     config: Config = BANK_TOML,
+    development: Development = False,
     as_json: AsJson = False,
 ) -> None:
     """Register a scorecard of this bank. Harmless to repeat; nobody may ask with it before reviewers approve it."""
     scorecard = load_scorecard(file)
-    with BankClient.from_config(config) as bank:
+    with BankClient.from_config(config, allow_development_ca=development) as bank:
         registered = bank.register_scorecard(scorecard)
     lines = [f"scorecard {registered.scorecard}", f"ledger entry {registered.leaf.entry.seq}, verified"]
     show(render.registered_scorecard_members(registered), lines, as_json)
@@ -49,10 +53,11 @@ def register(
 def show_scorecard(
     scorecard: Annotated[str, typer.Argument(help="Scorecard id, 64 hex digits.")],
     config: Config = BANK_TOML,
+    development: Development = False,
     as_json: AsJson = False,
 ) -> None:
     """Header, groups that may use it and, for its owner, the weights (with --json)."""
-    with BankClient.from_config(config) as bank:
+    with BankClient.from_config(config, allow_development_ca=development) as bank:
         view = bank.get_scorecard(scorecard)
     show(render.scorecard_members(view), render.scorecard_lines(view), as_json)
 

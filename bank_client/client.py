@@ -30,7 +30,8 @@ from bank_client.retry import RetryPolicy
 from bank_client.scoring import Score
 from bank_client.session import BankSession
 from consentgate.channel import open_aio_channel, open_channel
-from consentgate.error_status import error_from_rpc
+from consentgate.error_status import from_rpc_error
+from consentgate.errors import judging_answer
 from consentgate.scorecard import Scorecard
 from consentgate.v1.keys_pb2_grpc import KeyServiceStub
 from consentgate.v1.scorecard_pb2_grpc import ScorecardServiceStub
@@ -63,10 +64,13 @@ class BankClient:
         self._pause = pause
 
     @classmethod
-    def from_config(cls, path: str | Path, ask_passphrase: AskPassphrase | None = None) -> Self:
+    def from_config(
+        cls, path: str | Path, ask_passphrase: AskPassphrase | None = None, *, allow_development_ca: bool = False
+    ) -> Self:
         """A client for `bank.toml`; `ask_passphrase` is called when the file names no passphrase file."""
-        session = BankSession.load(Path(path), ask_passphrase)
-        return cls(session, open_channel(**_channel_arguments(session)))
+        session = BankSession.load(Path(path), ask_passphrase, allow_development_ca=allow_development_ca)
+        address, peer, tls = session.config.gateway.address, session.gateway, session.tls
+        return cls(session, open_channel(address, peer, tls, allow_development_ca=allow_development_ca))
 
     def __enter__(self) -> Self:
         return self
@@ -89,7 +93,7 @@ class BankClient:
         as_of: str | None = None,
         request_id: str | None = None,
     ) -> Score:
-        """Asks, verifies, decrypts; raises ConsentgateError with the gateway's or the verifier's code.
+        """Asks, verifies, decrypts; raises ConsentgateError: the gateway's no, or (AnswerRefused) this bank's.
 
         `as_of` is the period asked about (default: this month, UTC). `request_id` repeats an earlier question: with an
         archive the same signed bytes are sent again, so nothing is counted twice. Every error carries the request id
@@ -141,13 +145,16 @@ class BankClient:
         pauses = self._policy.pauses()
         while True:
             try:
-                return call.decode(call.method(self._stubs)(call.request, timeout=self._policy.deadline))
+                reply = call.method(self._stubs)(call.request, timeout=self._policy.deadline)
             except grpc.RpcError as error:
-                refusal = error_from_rpc(error)
-                pause = next(pauses, None) if self._policy.may_repeat(error, refusal) else None
+                refusal = from_rpc_error(error)
+                pause = next(pauses, None) if self._policy.may_repeat(refusal) else None
                 if pause is None:
                     raise refusal from error
                 self._pause(pause)
+            else:
+                with judging_answer():
+                    return call.decode(reply)
 
 
 class AsyncBankClient:
@@ -168,10 +175,13 @@ class AsyncBankClient:
         self._stubs: Stubs | None = None
 
     @classmethod
-    def from_config(cls, path: str | Path, ask_passphrase: AskPassphrase | None = None) -> Self:
+    def from_config(
+        cls, path: str | Path, ask_passphrase: AskPassphrase | None = None, *, allow_development_ca: bool = False
+    ) -> Self:
         """A client for `bank.toml`; it connects when it is entered."""
-        session = BankSession.load(Path(path), ask_passphrase)
-        return cls(session, lambda: open_aio_channel(**_channel_arguments(session)))
+        session = BankSession.load(Path(path), ask_passphrase, allow_development_ca=allow_development_ca)
+        address, peer, tls = session.config.gateway.address, session.gateway, session.tls
+        return cls(session, lambda: open_aio_channel(address, peer, tls, allow_development_ca=allow_development_ca))
 
     async def __aenter__(self) -> Self:
         self._channel = self._connect()
@@ -242,10 +252,13 @@ class AsyncBankClient:
             # The stubs are typed as synchronous; on an aio channel the same call returns an awaitable.
             method = cast(Callable[..., Awaitable[Reply]], call.method(self._stubs))
             try:
-                return call.decode(await method(call.request, timeout=self._policy.deadline))
+                reply = await method(call.request, timeout=self._policy.deadline)
             except grpc.RpcError as error:
-                refusal = error_from_rpc(error)
-                pause = next(pauses, None) if self._policy.may_repeat(error, refusal) else None
+                refusal = from_rpc_error(error)
+                pause = next(pauses, None) if self._policy.may_repeat(refusal) else None
                 if pause is None:
                     raise refusal from error
                 await self._pause(pause)
+            else:
+                with judging_answer():
+                    return call.decode(reply)

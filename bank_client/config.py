@@ -1,5 +1,25 @@
 """The bank's configuration: `bank.toml`, read into one frozen object (docs/operations.md).
 
+    anchors = "anchors.toml"
+    archive = "archive"                          # optional: without it nothing is kept
+
+    [tls]
+    certificate = "tls.pem"
+    private_key = "tls.key"
+
+    [signing]
+    certificate = "signing.pem"
+    private_key = "signing.key"
+
+    [gateway]
+    address = "127.0.0.1:7443"
+    peer = "spiffe://consentgate.example/gateway/gateway-1"
+
+    [paillier]
+    private_key = "paillier.key.json"            # made by `bank keygen`, encrypted
+    registration = "registration.jws"            # made by `bank keygen`, to be shown to anybody
+    passphrase_file = "passphrase"               # optional: without it the command asks; mode 0600
+
 Paths inside the file are relative to the file. Unknown entries are refused: a misspelt bound that is silently ignored
 is worse than a start that fails. Left out: anything from the environment, and secrets themselves (only their files).
 """

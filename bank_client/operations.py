@@ -115,6 +115,8 @@ def register_key(
     def decode(reply: keys_pb2.RegisterKeyResponse) -> RegisteredKey:
         leaf = _leaf(session, reply.receipt, "key.registered")
         _must_name(leaf, "key_id", key_id)
+        _must_name(leaf, "institution", session.signer.identity.id)
+        _must_name(leaf, "digest", canonical.digest(registration))
         return RegisteredKey(key_id, leaf)
 
     request = keys_pb2.RegisterKeyRequest(registration_jws=registration)

@@ -10,9 +10,9 @@ An answer is what the gateway handed over; nothing in it is believed. In this or
  7. only now: decrypt, decode as a signed integer;
  8. the score lies in the scorecard's range.
 
-`verify_answer` is steps 3, 5 and 6, which need no secret and no clock: an auditor runs them on an archive. What it
-is left out because nobody can know it from these parts is whether the gateway combined the departments' ciphertexts as the
-weights say: in recipient custody a gateway that computes wrongly is bounded by step 8 alone (docs/threat-model.md).
+`verify_answer` is steps 3, 5 and 6, which need no secret and no clock: an auditor runs them on an archive. Left out,
+because nobody can know it from these parts: whether the gateway combined the departments' ciphertexts as the weights
+say. In recipient custody a gateway that computes wrongly is bounded by step 8 alone (docs/threat-model.md).
 """
 
 from __future__ import annotations

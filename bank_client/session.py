@@ -20,9 +20,12 @@ from bank_client.keystore import AskPassphrase, RecipientKey
 from bank_client.question import Question, SignedQuestion
 from bank_client.scoring import Answer, Score
 from consentgate.anchors import Anchors
-from consentgate.errors import ConsentgateError, ErrorCode
+from consentgate.certificates import refuse_development_ca
+from consentgate.errors import ConsentgateError, ErrorCode, judging_answer
+from consentgate.identity import SpiffeId
 from consentgate.scorecard import Scorecard
 from consentgate.signing import InstitutionSigner
+from consentgate.tls import TlsFiles
 from ledger.errors import LedgerError
 from ledger.receipt import Receipt
 from ledger.verify import VerifiedLeaf, verify_receipt
@@ -33,6 +36,14 @@ Clock = Callable[[], datetime]
 def utc_now() -> datetime:
     """The system's clock."""
     return datetime.now(UTC)
+
+
+def load_anchors(path: Path, *, allow_development_ca: bool = False) -> Anchors:
+    """The anchors; raises DEVELOPMENT_CA: what anybody can sign proves nothing."""
+    anchors = Anchors.load(path)
+    if not allow_development_ca:
+        refuse_development_ca(anchors.member_ca)
+    return anchors
 
 
 @dataclass(frozen=True)
@@ -54,15 +65,34 @@ class BankSession:
     signer: InstitutionSigner
     ask_passphrase: AskPassphrase | None = None
     clock: Clock = utc_now
+    allow_development_ca: bool = False
     _key: RecipientKey | None = field(default=None, init=False, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
     @classmethod
-    def load(cls, path: Path, ask_passphrase: AskPassphrase | None = None, clock: Clock = utc_now) -> BankSession:
+    def load(
+        cls,
+        path: Path,
+        ask_passphrase: AskPassphrase | None = None,
+        clock: Clock = utc_now,
+        *,
+        allow_development_ca: bool = False,
+    ) -> BankSession:
         """Reads `bank.toml` and what it names, except for the private key, which `key` reads when it is needed."""
         config = BankConfig.load(path)
+        anchors = load_anchors(config.anchors, allow_development_ca=allow_development_ca)
         signer = InstitutionSigner.load(config.signing.certificate, config.signing.private_key)
-        return cls(config, Anchors.load(config.anchors), signer, ask_passphrase, clock)
+        return cls(config, anchors, signer, ask_passphrase, clock, allow_development_ca)
+
+    @property
+    def tls(self) -> TlsFiles:
+        """What the bank shows the gateway, and the CA that the gateway must come from."""
+        return TlsFiles(self.config.tls.certificate, self.config.tls.private_key, self.anchors.member_ca)
+
+    @property
+    def gateway(self) -> SpiffeId:
+        """As whom the gateway must identify itself."""
+        return SpiffeId.parse(self.config.gateway.peer)
 
     @property
     def archive(self) -> Archive | None:
@@ -87,22 +117,29 @@ class BankSession:
             return Prepared(asked, question.reopen(kept, wanted_id, asked, key.key_id), key, started)
         sent = question.sign(asked, wanted_id, key.key_id, self.signer, started)
         if archive is not None:
-            archive.remember_question(wanted_id, sent.signed)
+            # Another process may have been faster: then its bytes are the question, and these are never sent.
+            kept = archive.remember_question(wanted_id, sent.signed)
+            sent = question.reopen(kept, wanted_id, asked, key.key_id)
         return Prepared(asked, sent, key, started)
 
     def finish(self, prepared: Prepared, received: Answer) -> Score:
-        """Verifies, keeps, opens: no score without its proof, and an impossible score is itself evidence."""
-        verified = scoring.verify_for(
-            prepared.question,
-            prepared.sent,
-            received,
-            prepared.key.registration_jws,
-            self.anchors,
-            self.clock(),
-        )
+        """Verifies, keeps, opens: no score without its proof, and an impossible score is itself evidence.
+
+        Raises AnswerRefused with the code of the first part that does not hold.
+        """
+        with judging_answer():
+            verified = scoring.verify_for(
+                prepared.question,
+                prepared.sent,
+                received,
+                prepared.key.registration_jws,
+                self.anchors,
+                self.clock(),
+            )
         if self.archive is not None:
             self.archive.keep(prepared.sent.request_id, received)
-        value = scoring.open_verified(verified, prepared.key.private)
+        with judging_answer():
+            value = scoring.open_verified(verified, prepared.key.private)
         return Score(
             value=value,
             request_id=prepared.sent.request_id,

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from consentgate.anchors import Anchors
-from consentgate.errors import ConsentgateError, ErrorCode
+from consentgate.errors import AnswerRefused, ErrorCode
 from ledger.errors import LedgerError
 from ledger.receipt import Receipt
 from ledger.verify import VerifiedLeaf, verify_receipt
@@ -48,7 +48,7 @@ def verify_accesses(
         access = _verify_access(receipt, anchors, groups)
         if access.seq <= after_seq:
             # Repeated or out of order: a page that does not move on would be asked for without end.
-            raise ConsentgateError(ErrorCode.RECEIPT_MISMATCH, field="entries.leaf.seq")
+            raise AnswerRefused(ErrorCode.RECEIPT_MISMATCH, field="entries.leaf.seq")
         after_seq = access.seq
         found.append(access)
     return found
@@ -58,10 +58,10 @@ def _verify_access(receipt: Receipt, anchors: Anchors, groups: Mapping[str, str]
     try:
         leaf = verify_receipt(receipt, anchors.log_policy)
     except LedgerError as error:
-        raise ConsentgateError(ErrorCode.RECEIPT_INVALID, field="entries") from error
+        raise AnswerRefused(ErrorCode.RECEIPT_INVALID, field="entries") from error
     subject = leaf.entry.body.get("subject")
     if not isinstance(subject, str) or subject not in groups:
-        raise ConsentgateError(ErrorCode.RECEIPT_MISMATCH, field="entries.leaf.subject")
+        raise AnswerRefused(ErrorCode.RECEIPT_MISMATCH, field="entries.leaf.subject")
     body = leaf.entry.body
 
     def text(name: str) -> str:

@@ -1,10 +1,11 @@
 """The `company` command: keys of signatories, consents, and who used them.
 
-When the mandate asks for several persons, `--draft FILE` writes what was signed so far instead of sending it; each further
-person runs `company sign`, and `company join` sends the joined statement. Whoever signs is shown what the bytes say.
+When the mandate asks for several persons, `--draft FILE` writes what was signed so far instead of sending it; each
+further person runs `company sign`, and `company join` sends the joined statement. Whoever signs is shown what the bytes
+say.
 
-Manners (design 5, rule 13): results on stdout, as JSON with `--json`; what went wrong and what would help on stderr; exit
-codes of `consentgate.terminal.ExitCode`; no traceback for a mistake of the user or a refusal of the gateway.
+Manners (design 5, rule 13): results on stdout, as JSON with `--json`; what went wrong and what would help on stderr;
+exit codes of `consentgate.terminal.ExitCode`; no traceback for a mistake of the user or a refusal of the gateway.
 """
 
 from __future__ import annotations
@@ -22,11 +23,14 @@ from company_client.terms import parse_data_range, parse_day, parse_frequency
 from consentgate.errors import ConsentgateError, ErrorCode
 from consentgate.signing import PersonSigner
 from consentgate.statements import TransitionAction, Use
-from consentgate.terminal import confirm, note, run, show, show_line
+from consentgate.terminal import confirm, new_app, note, run, show, show_line
 
-app = typer.Typer(help="A company's side of Consentgate: consent, and see who used it.", no_args_is_help=True)
+app = new_app("A company's side of Consentgate: consent, and see who used it.")
 
 Config = Annotated[Path, typer.Option("--config", "-c", help="The company's configuration (company.toml).")]
+Development = Annotated[
+    bool, typer.Option("--development", help="Accept a development CA, which anybody can make: for demos only.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Results as JSON.")]
 DraftTo = Annotated[
     Path | None, typer.Option("--draft", help="Write a draft for further signatories instead of sending.")
@@ -66,6 +70,7 @@ def grant(
     data_life_days: Annotated[int, typer.Option(min=0, help="The bank may keep results this long.")] = 90,
     draft: DraftTo = None,
     config: Config = COMPANY_TOML,
+    development: Development = False,
     as_json: AsJson = False,
     yes: Yes = False,
 ) -> None:
@@ -84,7 +89,7 @@ def grant(
         data_life_days=data_life_days,
         use=Use.SCORE,
     )
-    with CompanyClient.from_config(config) as company:
+    with CompanyClient.from_config(config, allow_development_ca=development) as company:
         _send_or_save(company, company.draft_consent(terms), draft, as_json, yes)
 
 
@@ -108,11 +113,12 @@ def join(
     files: Annotated[list[Path], typer.Argument(help="Drafts of one statement, signed by several persons.")],
     draft: DraftTo = None,
     config: Config = COMPANY_TOML,
+    development: Development = False,
     as_json: AsJson = False,
 ) -> None:
     """Join the signatures of several drafts and send the statement (or write the joined draft)."""
     first, *others = [Draft.load(file) for file in files]
-    with CompanyClient.from_config(config) as company:
+    with CompanyClient.from_config(config, allow_development_ca=development) as company:
         _send_or_save(company, first.joined(*others), draft, as_json, yes=True)
 
 
@@ -122,11 +128,12 @@ def pause(
     version: Version = None,
     draft: DraftTo = None,
     config: Config = COMPANY_TOML,
+    development: Development = False,
     as_json: AsJson = False,
     yes: Yes = False,
 ) -> None:
     """Suspend a consent."""
-    _transition(TransitionAction.PAUSE, consent, version, draft, config, as_json, yes)
+    _transition(TransitionAction.PAUSE, consent, version, draft, config, development, as_json, yes)
 
 
 @app.command()
@@ -135,11 +142,12 @@ def resume(
     version: Version = None,
     draft: DraftTo = None,
     config: Config = COMPANY_TOML,
+    development: Development = False,
     as_json: AsJson = False,
     yes: Yes = False,
 ) -> None:
     """Put a suspended consent back into force."""
-    _transition(TransitionAction.RESUME, consent, version, draft, config, as_json, yes)
+    _transition(TransitionAction.RESUME, consent, version, draft, config, development, as_json, yes)
 
 
 @app.command()
@@ -148,11 +156,12 @@ def revoke(
     version: Version = None,
     draft: DraftTo = None,
     config: Config = COMPANY_TOML,
+    development: Development = False,
     as_json: AsJson = False,
     yes: Yes = False,
 ) -> None:
     """End a consent for ever."""
-    _transition(TransitionAction.REVOKE, consent, version, draft, config, as_json, yes)
+    _transition(TransitionAction.REVOKE, consent, version, draft, config, development, as_json, yes)
 
 
 @app.command("revoke-at-department")
@@ -166,11 +175,12 @@ def revoke_at_department(
         typer.Option("--signed-draft", help="A draft of the revocation that enough persons signed."),
     ] = None,
     config: Config = COMPANY_TOML,
+    development: Development = False,
     as_json: AsJson = False,
     yes: Yes = False,
 ) -> None:
     """Hand a revocation to one department directly, when the gateway does not forward it."""
-    with CompanyClient.from_config(config) as company:
+    with CompanyClient.from_config(config, allow_development_ca=development) as company:
         if draft is None:
             statement = company.draft_transition(TransitionAction.REVOKE, consent, version)
         else:
@@ -188,9 +198,9 @@ def revoke_at_department(
 
 
 @app.command()
-def consents(config: Config = COMPANY_TOML, as_json: AsJson = False) -> None:
+def consents(config: Config = COMPANY_TOML, development: Development = False, as_json: AsJson = False) -> None:
     """This company's consents and their state, newest first."""
-    with CompanyClient.from_config(config) as company:
+    with CompanyClient.from_config(config, allow_development_ca=development) as company:
         records = company.list_consents()
     lines = [line for record in records for line in render.consent_lines(record)]
     members = {"consents": [render.consent_members(record) for record in records]}
@@ -202,10 +212,11 @@ def accesses(
     watch: Annotated[bool, typer.Option(help="Go on showing new ones until interrupted.")] = False,
     after: Annotated[int | None, typer.Option(help="Only ledger entries after this one.")] = None,
     config: Config = COMPANY_TOML,
+    development: Development = False,
     as_json: AsJson = False,
 ) -> None:
     """Every ledger entry about this company, each verified against the anchors."""
-    with CompanyClient.from_config(config) as company:
+    with CompanyClient.from_config(config, allow_development_ca=development) as company:
         if watch:
             for access in company.watch(after):
                 show_line(render.access_members(access), render.access_line(access), as_json)
@@ -220,10 +231,11 @@ def _transition(
     version: int | None,
     draft: Path | None,
     config: Path,
+    development: bool,
     as_json: bool,
     yes: bool,
 ) -> None:
-    with CompanyClient.from_config(config) as company:
+    with CompanyClient.from_config(config, allow_development_ca=development) as company:
         _send_or_save(company, company.draft_transition(action, consent, version), draft, as_json, yes)
 
 

@@ -26,13 +26,14 @@ import grpc
 
 from company_client.accesses import Access, verify_accesses
 from company_client.config import CompanyConfig
+from company_client.connection import connect
 from company_client.consents import ConsentTerms, Draft, consent_claims, transition_claims
 from company_client.tokens import TokenStore
 from consentgate import canonical, evidence
 from consentgate.anchors import Anchors
 from consentgate.convert import receipt_from_message
-from consentgate.error_status import error_from_rpc
-from consentgate.errors import ConsentgateError, ErrorCode
+from consentgate.error_status import from_rpc_error
+from consentgate.errors import AnswerRefused, ConsentgateError, ErrorCode
 from consentgate.signing import PersonSigner
 from consentgate.statements import (
     CompanyAttestationClaims,
@@ -91,19 +92,30 @@ def utc_now() -> datetime:
 class CompanyClient:
     """A company's connection to the gateway; close it, or use it as a context."""
 
-    def __init__(self, config: CompanyConfig, channel: grpc.Channel, clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(
+        self,
+        config: CompanyConfig,
+        anchors: Anchors,
+        channel: grpc.Channel,
+        clock: Callable[[], datetime] = utc_now,
+        *,
+        allow_development_ca: bool = False,
+    ) -> None:
         self.config = config
-        self.anchors = Anchors.load(config.anchors)
+        self.anchors = anchors
+        self._allow_development_ca = allow_development_ca
         self.tokens = TokenStore(config.tokens)
         self._clock = clock
         self._channel = channel
         self._consents = ConsentServiceStub(channel)
 
     @classmethod
-    def from_config(cls, path: str | Path) -> Self:
-        """A client for `company.toml`."""
+    def from_config(cls, path: str | Path, *, allow_development_ca: bool = False) -> Self:
+        """A client for `company.toml`; raises CONFIG_INVALID, CERTIFICATE_*, DEVELOPMENT_CA."""
         config = CompanyConfig.load(Path(path))
-        return cls(config, connect(config, config.gateway.address, config.gateway.peer))
+        anchors, gateway = Anchors.load(config.anchors), config.gateway
+        channel = connect(config, anchors, gateway.address, gateway.peer, allow_development_ca=allow_development_ca)
+        return cls(config, anchors, channel, allow_development_ca=allow_development_ca)
 
     def __enter__(self) -> Self:
         return self
@@ -178,7 +190,8 @@ class CompanyClient:
         token, claims = self._checked(draft)
         if isinstance(claims, ConsentClaims) or claims.action is TransitionAction.RESUME:
             raise ConsentgateError(ErrorCode.INVALID_ARGUMENT_FIELD, field="action")
-        with connect(self.config, address, peer) as channel:
+        allowed = self._allow_development_ca
+        with connect(self.config, self.anchors, address, peer, allow_development_ca=allowed) as channel:
             message = features_pb2.SubmitRevocationRequest(
                 transition_jws=token, attestation_jws=self._attestation_bytes()
             )
@@ -268,7 +281,7 @@ class CompanyClient:
         try:
             leaf = verify_receipt(receipt_from_message(receipt), self.anchors.log_policy)
         except LedgerError as error:
-            raise ConsentgateError(ErrorCode.RECEIPT_INVALID, field="receipt") from error
+            raise AnswerRefused(ErrorCode.RECEIPT_INVALID, field="receipt") from error
         expected = {
             "consent_id": claims.consent_id,
             "version": claims.version,
@@ -277,10 +290,10 @@ class CompanyClient:
         if isinstance(claims, ConsentClaims):
             expected["subject"] = claims.subject
         if leaf.entry.kind != kind:
-            raise ConsentgateError(ErrorCode.RECEIPT_MISMATCH, field="receipt.leaf.kind")
+            raise AnswerRefused(ErrorCode.RECEIPT_MISMATCH, field="receipt.leaf.kind")
         for name, value in expected.items():
             if leaf.entry.body.get(name) != value:
-                raise ConsentgateError(ErrorCode.RECEIPT_MISMATCH, field=f"receipt.leaf.{name}")
+                raise AnswerRefused(ErrorCode.RECEIPT_MISMATCH, field=f"receipt.leaf.{name}")
         return leaf
 
     def _signers(self) -> list[PersonSigner]:
@@ -297,7 +310,7 @@ class CompanyClient:
         try:
             return method(request, timeout=CALL_DEADLINE_SECONDS)
         except grpc.RpcError as error:
-            raise error_from_rpc(error) from error
+            raise from_rpc_error(error) from error
 
 
 def record_from_message(message: consent_pb2.ConsentSummary) -> ConsentRecord:

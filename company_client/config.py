@@ -1,5 +1,19 @@
 """The company's configuration: `company.toml`, read into one frozen object (docs/operations.md).
 
+    anchors = "anchors.toml"
+    company = "91350100M000100Y43"               # unified social credit code
+    attestation = "attestation.jws"              # from the registry
+    signatories = ["signatory-1.key"]            # of the persons who sign on this machine; may be empty
+    tokens = "tokens.json"                       # optional: this is the default
+
+    [tls]
+    certificate = "tls.pem"
+    private_key = "tls.key"
+
+    [gateway]
+    address = "127.0.0.1:7443"
+    peer = "spiffe://consentgate.example/gateway/gateway-1"
+
 Paths inside the file are relative to the file. Unknown entries are refused. `tokens` remembers the subject tokens this
 company chose, one per grantee group; whoever holds that file can find the company in the ledger, so it is created
 0600. Left out: anything from the environment.

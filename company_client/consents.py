@@ -191,7 +191,7 @@ class Draft:
             raise ValueError("unknown or missing member")
         if content["format"] != DRAFT_FORMAT or content["version"] != 1:
             raise ValueError("not a draft of a known version")
-        kind = StatementKind(content["kind"])
+        kind = StatementKind(str(content["kind"]))
         if kind not in SIGNABLE or not isinstance(content["payload"], str):
             raise ValueError("not a statement that a company signs")
         signatures = content["signatures"]

@@ -84,6 +84,9 @@ _TRANSLATIONS: dict[type[Exception], ErrorCode] = {
     ledger_errors.HeadConflict: _Code.LEDGER_READ_ONLY,
     ledger_errors.StorageFailed: _Code.LEDGER_UNAVAILABLE,
     ledger_errors.WitnessConflict: _Code.WITNESS_CONFLICT,
+    ledger_errors.WitnessFailed: _Code.LEDGER_QUORUM,
+    ledger_errors.LedgerStopped: _Code.LEDGER_UNAVAILABLE,
+    ledger_errors.ExportInvalid: _Code.LEDGER_INVALID,
     ledger_errors.NotFound: _Code.NOT_FOUND,
 }
 

@@ -8,7 +8,8 @@ the catalogue's where the cause is known better; like it, a constant without val
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import MappingProxyType
 
 import grpc
@@ -16,7 +17,8 @@ import grpc
 from consentgate.error_catalogue import CATALOGUE, ErrorEntry
 from consentgate.error_codes import ErrorCode
 
-__all__ = ["CATALOGUE", "ConsentgateError", "ErrorCode", "ErrorEntry", "InvalidFields"]
+__all__ = ["CATALOGUE", "AnswerRefused", "ConsentgateError", "ErrorCode", "ErrorEntry", "InvalidFields"]
+__all__ += ["judging_answer"]
 
 
 class ConsentgateError(Exception):
@@ -57,12 +59,27 @@ class ConsentgateError(Exception):
         return _restore, (self.code, self.field, self.private, dict(self.extra), self.hint)
 
 
-class InvalidFields(ConsentgateError):  # noqa: N818 - named after the defect
+class InvalidFields(ConsentgateError):
     """INVALID_ARGUMENT_FIELD for several fields at once: name → what is wrong with it (never its value)."""
 
     def __init__(self, violations: Mapping[str, str]) -> None:
         super().__init__(ErrorCode.INVALID_ARGUMENT_FIELD, field=", ".join(violations))
         self.violations: Mapping[str, str] = MappingProxyType(dict(violations))
+
+
+class AnswerRefused(ConsentgateError):
+    """What a server handed over does not hold; the code says which part. The receiver's no, not the server's."""
+
+
+@contextmanager
+def judging_answer() -> Iterator[None]:
+    """Errors raised inside are about what a server handed over, and become AnswerRefused."""
+    try:
+        yield
+    except ConsentgateError as error:
+        raise AnswerRefused(
+            error.code, field=error.field, private=error.private, extra=error.extra, hint=error.hint
+        ) from error
 
 
 def _restore(

@@ -35,7 +35,7 @@ class Role(StrEnum):
     REVIEWER = "reviewer"
 
 
-class IdentityInvalid(ConsentgateError, ValueError):  # noqa: N818 - named after the defect
+class IdentityInvalid(ConsentgateError, ValueError):
     """A text or certificate names no member. Also a ValueError, so that parsers can wrap it."""
 
 

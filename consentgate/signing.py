@@ -235,8 +235,8 @@ def _protected_header(token: bytes, kind: StatementKind, key_parameter: str, fai
     return header
 
 
-def _sign(header: dict[str, object], payload: bytes, key: Jwk) -> bytes:
-    return jws.serialize_compact(header, payload, key, registry=_Registry(algorithms=[_algorithm(key)])).encode()
+def _sign(header: Mapping[str, object], payload: bytes, key: Jwk) -> bytes:
+    return jws.serialize_compact(dict(header), payload, key, registry=_Registry(algorithms=[_algorithm(key)])).encode()
 
 
 def _verified_payload(token: bytes, key: Jwk, header: Mapping[str, object], failure: ErrorCode) -> bytes:

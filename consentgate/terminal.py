@@ -21,7 +21,7 @@ from rich.progress import track as rich_track
 
 from consentgate import logs
 from consentgate.error_status import translate
-from consentgate.errors import ConsentgateError, ErrorCode
+from consentgate.errors import AnswerRefused, ConsentgateError, ErrorCode
 
 Item = TypeVar("Item")
 
@@ -92,6 +92,8 @@ def run(app: typer.Typer) -> NoReturn:
 
 def exit_code(error: ConsentgateError) -> ExitCode:
     """The exit code that belongs to an error; what is in no table is a refusal."""
+    if isinstance(error, AnswerRefused):
+        return ExitCode.INVALID
     if error.code in _CONFIGURATION:
         return ExitCode.CONFIGURATION
     return _BY_STATUS.get(error.status, ExitCode.REFUSED)

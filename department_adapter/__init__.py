@@ -1,1 +1,1 @@
-"""Runs beside a department's database; releases encrypted features against an evidence bundle it verifies itself."""
+"""A department's adapter: evidence in, ciphertexts out. It tails and witnesses the ledger; one also attests."""

@@ -1,7 +1,7 @@
 """The companies of the demo: real ratios from the extract, with generated names and checksum-valid codes.
 
-Codes follow GB 32100-2015 (18 characters, check digit modulo 31 over the whole, and modulo 11 over the organisation part,
-GB 11714); they are drawn from a fixed seed and belong to nobody.
+Codes follow GB 32100-2015 (18 characters, check digit modulo 31 over the whole, and modulo 11 over the organisation
+part, GB 11714); they are drawn from a fixed seed and belong to nobody.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 from stdnum.cn import uscc
 
 from dev.arff import CompanyRow
+from dev.points import PointsScorecard
 
 DATA = Path(__file__).parent / "data"
 REGION = "440100"
@@ -91,10 +92,9 @@ def extract() -> list[CompanyRow]:
     ]
 
 
-def trained_scorecard() -> dict[str, object]:
-    """The demo's scorecard: {"bias": int, "columns": [{"name", "edges", "points"}]}."""
-    content: dict[str, object] = json.loads((DATA / "scorecard.json").read_text())
-    return content
+def trained_scorecard() -> PointsScorecard:
+    """The demo's scorecard, trained on the other half of the same data."""
+    return PointsScorecard.from_json(json.loads((DATA / "scorecard.json").read_text()))
 
 
 def _organisation_check_digit(body: str) -> str:

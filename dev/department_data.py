@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from dev.companies import SampleCompany
 from dev.departments import CATEGORIES
@@ -31,14 +30,14 @@ def _number(value: str | None) -> float | None:
     return None if value is None else float(value)
 
 
-def mapping_toml(department: str, specifications: Mapping[str, Mapping[str, Any]]) -> str:
-    """`mapping.toml` for a department: its table, key and binned columns."""
+def mapping_toml(department: str, edges: Mapping[str, Sequence[int]]) -> str:
+    """`mapping.toml` for a department: its table, key and binned columns with their bin edges."""
     parts = [
         '[source]\nkind = "sql"\nurl = "sqlite:///records.db"\ntable = "records"\nkey_column = "uscc"\n',
     ]
-    for name, specification in specifications.items():
+    for name, column_edges in edges.items():
         parts.append(
             f'[[columns]]\nname = "{name.lower()}"\ncategory = "{CATEGORIES[department]}"\nsource = "{name.lower()}"\n'
-            f'kind = "binned"\nscale = {SCALE}\nedges = {list(specification["edges"])}\nhigh_risk = false\n'
+            f'kind = "binned"\nscale = {SCALE}\nedges = {list(column_edges)}\nhigh_risk = false\n'
         )
     return "\n".join(parts)

@@ -1,15 +1,21 @@
-"""Starts, awaits and stops the processes of a topology. Ports are free ones, found at start."""
+"""Starts, awaits and stops the processes of a topology. Ports are free ones, found at start.
+
+Every process that was started is written down at once (`processes.json`), with the configuration that its command line
+names, so that `make down` finds it after a crash of whoever started it, and never stops a stranger with a reused id.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +24,15 @@ START_SECONDS = 60.0
 STOP_SECONDS = 10.0
 """Longest wait for a graceful stop before the process is killed."""
 SCRIPTS = Path(sys.executable).parent
+RECORDS = "processes.json"
+"""What runs, in the folder of its topology."""
+PORTS = range(10_000, 32_000)
+"""Below the ephemeral range of Linux (32768 on): no outgoing connection takes a port between its choice and its use."""
+PORT_TRIES = 1000
+
+
+_children: dict[int, subprocess.Popen[bytes]] = {}
+"""Processes that this one started, by id."""
 
 
 class ProcessFailed(RuntimeError):
@@ -26,11 +41,13 @@ class ProcessFailed(RuntimeError):
 
 def free_ports(count: int) -> list[int]:
     """Loopback ports that were free a moment ago, all different."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [int(opened.getsockname()[1]) for opened in sockets]
-    for opened in sockets:
-        opened.close()
-    return ports
+    found: list[int] = []
+    for port in random.sample(PORTS, PORT_TRIES):
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            found.append(port)
+        if len(found) == count:
+            return found
+    raise ProcessFailed(f"no {count} free ports between {PORTS.start} and {PORTS.stop}")
 
 
 @dataclass(frozen=True)
@@ -40,7 +57,7 @@ class Service:
     name: str
     command: str
     config: Path
-    arguments: tuple[str, ...] = ("--development", "--log-level", "debug")
+    arguments: tuple[str, ...] = ("--development", "--log-level", "info")
 
     @property
     def log(self) -> Path:
@@ -64,6 +81,7 @@ class Service:
                 start_new_session=True,
                 env={**os.environ, "PYTHONUNBUFFERED": "1"},
             )
+        _children[process.pid] = process
         return process.pid
 
     def await_ready(self, pid: int, seconds: float = START_SECONDS) -> None:
@@ -79,33 +97,53 @@ class Service:
 
     def log_tail(self, lines: int = 20) -> str:
         """The last lines of its log."""
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+        if not self.log.exists():
+            return f"{self.log}: no log"
+        return "\n".join([f"{self.log}:", *self.log.read_text(errors="replace").splitlines()[-lines:]])
 
 
 def is_running(pid: int) -> bool:
     """True while the process exists and is no zombie (a finished child is reaped here)."""
-    try:
-        if os.waitpid(pid, os.WNOHANG)[0] == pid:
-            return False
-    except ChildProcessError:
-        pass  # not our child: `make down` stops what `make up` started
-    try:
+    child = _children.get(pid)
+    if child is not None:
+        return child.poll() is None
+    try:  # not our child: `make down` stops what `make up` started
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
     return True
 
 
-def start_all(services: Sequence[Service]) -> dict[str, int]:
+def start_all(services: Sequence[Service], directory: Path) -> dict[str, int]:
     """Starts all at once (their order must not matter) and waits for each; stops all again if one fails."""
-    pids = {service.name: service.start() for service in services}
+    pids: dict[str, int] = {}
     try:
         for service in services:
+            pids[service.name] = service.start()
+            _write_records(directory, services, pids)
+        for service in services:
             service.await_ready(pids[service.name])
-    except ProcessFailed:
+    except BaseException:  # also Ctrl-C: nothing may be left running
         stop_all(list(pids.values()))
+        _write_records(directory, services, {})
         raise
     return pids
+
+
+@contextmanager
+def running(services: Sequence[Service], directory: Path) -> Iterator[dict[str, int]]:
+    """The services run inside the block, and are stopped however it ends. Yields name → process id."""
+    pids = start_all(services, directory)
+    try:
+        yield pids
+    finally:
+        stop_all(list(pids.values()))
+        _write_records(directory, services, {})
+
+
+def ended(services: Sequence[Service], pids: Mapping[str, int]) -> list[Service]:
+    """The services that should run and do not."""
+    return [service for service in services if service.name in pids and not is_running(pids[service.name])]
 
 
 def stop_all(pids: Sequence[int]) -> None:
@@ -117,8 +155,7 @@ def stop_all(pids: Sequence[int]) -> None:
         time.sleep(0.05)
     for pid in pids:
         if is_running(pid):
-            _signal(pid, signal.SIGKILL)
-            is_running(pid)
+            kill(pid)
 
 
 def kill(pid: int) -> None:
@@ -128,8 +165,53 @@ def kill(pid: int) -> None:
         time.sleep(0.01)
 
 
-def _signal(pid: int, number: signal.Signals) -> None:
+def recorded(directory: Path) -> dict[str, int]:
+    """What was started in `directory` and still runs: name → process id; ids that others use by now are left out."""
     try:
+        records = json.loads((directory / RECORDS).read_text())
+    except (OSError, ValueError):
+        return {}
+    found = {name: (int(entry["pid"]), str(entry["config"])) for name, entry in records.items()}
+    return {name: pid for name, (pid, config) in found.items() if is_running(pid) and config in _command_line(pid)}
+
+
+def stop_recorded(directory: Path) -> list[str]:
+    """Stops what `recorded` finds; returns the names."""
+    found = recorded(directory)
+    stop_all(list(found.values()))
+    (directory / RECORDS).unlink(missing_ok=True)
+    return list(found)
+
+
+def terminate_gracefully() -> None:
+    """SIGTERM and SIGHUP end this process as Ctrl-C does: through its `finally` blocks."""
+
+    def interrupt(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupt)
+
+
+def _write_records(directory: Path, services: Sequence[Service], pids: Mapping[str, int]) -> None:
+    records = {s.name: {"pid": pids[s.name], "config": str(s.config)} for s in services if s.name in pids}
+    fresh = directory / f"{RECORDS}.new"
+    fresh.write_text(json.dumps(records, indent=1) + "\n")
+    fresh.replace(directory / RECORDS)
+
+
+def _command_line(pid: int) -> str:
+    """The process's command line; empty when it is gone. `ps` where there is no /proc (macOS)."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        pass
+    with suppress(OSError):
+        shown = subprocess.run(["ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False)
+        return shown.stdout
+    return ""
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):  # already gone, which is what was wanted
         os.kill(pid, number)
-    except ProcessLookupError:
-        pass  # already gone, which is what was wanted

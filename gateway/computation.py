@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import os
+import signal
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
@@ -80,7 +81,7 @@ class Computation:
         self._pool: Executor = self._new_pool()
 
     async def score(self, key: PublicKey, columns: WeightedColumns) -> bytes:
-        """The encrypted score; raises COMPUTATION_FAILED when workers die repeatedly."""
+        """The encrypted score; raises INTERNAL when workers die repeatedly."""
         loop = asyncio.get_running_loop()
         modulus = int(key.n)
         for _ in range(2):
@@ -93,6 +94,10 @@ class Computation:
                     self._pool = self._new_pool()
         raise ConsentgateError(ErrorCode.INTERNAL, private="worker processes die")
 
+    async def warm(self) -> None:
+        """Starts one worker and its imports, so that the first score does not wait for them."""
+        await asyncio.get_running_loop().run_in_executor(self._pool, os.getpid)
+
     def close(self) -> None:
         """Ends the workers."""
         self._pool.shutdown(wait=True, cancel_futures=True)
@@ -104,6 +109,7 @@ class Computation:
 
 def _end_with_parent() -> None:
     """Workers of a killed gateway would wait for work for ever: each watches its parent and leaves with it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides when to end.
     parent = multiprocessing.parent_process()
     if parent is None:
         return

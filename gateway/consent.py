@@ -136,11 +136,11 @@ def unit_start_of(frequency: Frequency, now: datetime) -> int:
 
 
 def check_supersedes(newer: ConsentClaims, older: ConsentClaims, state: ConsentState) -> None:
-    """`newer` may replace `older`: same parties and purpose-independent identity, higher version, not terminal."""
+    """`newer` may replace `older`: same parties, group and token, a higher version, and `older` not at its end."""
     for name in ("company", "grantee", "group", "subject"):
         if getattr(newer, name) != getattr(older, name):
             raise ConsentgateError(ErrorCode.INVALID_ARGUMENT_FIELD, field=f"consent_jws.{name}")
     if newer.version <= older.version:
-        raise ConsentgateError(ErrorCode.INVALID_ARGUMENT_FIELD, field="consent_jws.version")
+        raise ConsentgateError(ErrorCode.CONSENT_VERSION, field="consent_jws.version")
     if state in (ConsentState.REVOKED, ConsentState.EXPIRED):
         raise ConsentgateError(ErrorCode.CONSENT_STATE, field="consent_jws.version")

@@ -2,7 +2,7 @@
 
 The rules of states are in `gateway.consent`; here is the order of things. A move waits until everything before it is
 on the ledger, so that the ledger's order is the order in which the company spoke. A restriction bites as soon as its
-intent is stored, even while the ledger does not answer.
+intent is stored, even while the ledger does not answer; a revocation is stored whatever else still waits.
 """
 
 from __future__ import annotations
@@ -83,10 +83,10 @@ class Consents:
         _check_caller(attestation, caller)
         consent = evidence.verify_consent(consent_jws, attestation, self._anchors)
         self._check_terms(consent, now)
-        key = await self._database.run(
+        keys = await self._database.run(
             lambda session: self._intend_grant(session, consent, attestation, (consent_jws, attestation_jws), now)
         )
-        return await self._recorder.record(key)
+        return [await self._recorder.record(key) for key in keys][-1]
 
     def _check_terms(self, consent: ConsentClaims, now: datetime) -> None:
         if consent.issued_at > now + ISSUE_TOLERANCE:
@@ -110,11 +110,12 @@ class Consents:
         attestation: CompanyAttestationClaims,
         statements: tuple[bytes, bytes],
         now: datetime,
-    ) -> str:
+    ) -> tuple[str, ...]:
+        """Keys of the records to bring onto the ledger, in order; the last one is the grant's."""
         earlier = store.versions(session, consent.consent_id)
         same = next((stored for stored in earlier if stored.claims.version == consent.version), None)
         if same is not None and same.digest == canonical.digest(statements[0]):
-            return same.key
+            return (same.key,)
         if earlier:
             if earlier[0].entity != attestation.entity:
                 raise ConsentgateError(ErrorCode.INVALID_ARGUMENT_FIELD, field="consent_jws.consent_id")
@@ -127,7 +128,7 @@ class Consents:
         key = f"consent:{consent.consent_id}:{consent.version}"
         record = records.intend(session, key, "consent.granted", granted_body(consent, statements[0]), now)
         store.add_consent(session, company, consent, statements, record)
-        return key
+        return (*(earlier[0].pending if earlier else ()), key)
 
     async def move(self, transition_jws: bytes, expected: rules.Move, caller: SpiffeId) -> Receipt:
         """Pauses, resumes or revokes; the statement's action must be `expected`."""
@@ -164,14 +165,14 @@ class Consents:
             if known[0] != transition_jws:
                 raise ConsentgateError(ErrorCode.IDEMPOTENCY_CONFLICT, field="transition_jws.nonce")
             return _Keys((*newest.pending, known[1]), complete=True)
-        if newest.pending:
+        if newest.pending and expected is not rules.Move.REVOKE:
             return _Keys(newest.pending, complete=False)
         rules.after(newest.state(now), expected)
         key = f"consent:{transition.consent_id}:{transition.version}:{transition.nonce}"
         body = {**_moved_body(newest), "digest": canonical.digest(transition_jws)}
         record = records.intend(session, key, KINDS[expected], body, now)
         store.add_transition(session, newest.row_id, expected, transition.nonce, transition_jws, record)
-        return _Keys((key,), complete=True)
+        return _Keys((*newest.pending, key), complete=True)
 
     def _verify_transition(
         self, transition_jws: bytes, stored: StoredConsent, now: datetime

@@ -2,6 +2,8 @@
 
 Silence (unreachable, deadline passed, its database down) is an absence: whether it fails the request is for the
 scorecard's header to say. A refusal is an answer: it always fails the request, with the department's name and code.
+One refusal passes by itself: LEDGER_STALE, when the department's tail of the ledger is a moment behind the receipt that
+it is shown. Such a department is asked again within the same deadline.
 """
 
 from __future__ import annotations
@@ -24,6 +26,12 @@ _log = structlog.get_logger("gateway.departments")
 
 ABSENT = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED})
 """Status codes that mean silence; everything else is the department's own word."""
+STALE_TRIES = 12
+"""How often a department whose tail is behind is asked in all."""
+STALE_PAUSE_SECONDS = 0.25
+"""Between two tries: a tail is a stream, it is rarely more than this behind."""
+REASON = "department_reason"
+"""Name of the public fact that tells a department's own code."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +52,7 @@ class Absence:
 class DepartmentPort(Protocol):
     """Asks one department; implementations are safe for concurrent use and keep nothing."""
 
-    async def get_features(self, department: str, evidence: EvidenceBundle, timeout: float) -> DepartmentAnswer:
+    async def get_features(self, department: str, evidence: EvidenceBundle, seconds: float) -> DepartmentAnswer:
         """The department's answer; raises DEPARTMENT_UNAVAILABLE or DEPARTMENT_REFUSED naming it."""
         ...
 
@@ -55,14 +63,14 @@ class GrpcDepartments:
     def __init__(self, channels: Mapping[str, grpc.aio.Channel]) -> None:
         self._stubs = {name: features_pb2_grpc.FeatureServiceStub(channel) for name, channel in channels.items()}
 
-    async def get_features(self, department: str, evidence: EvidenceBundle, timeout: float) -> DepartmentAnswer:
+    async def get_features(self, department: str, evidence: EvidenceBundle, seconds: float) -> DepartmentAnswer:
         """As in the protocol; the deadline travels with the call."""
         stub = self._stubs.get(department)
         if stub is None:
             raise ConsentgateError(ErrorCode.DEPARTMENT_UNAVAILABLE, field=department, private="not in gateway.toml")
         request = features_pb2.GetFeaturesRequest(evidence=convert.bundle_to_message(evidence))
         try:
-            response = await stub.GetFeatures(request, timeout=timeout)
+            response = await stub.GetFeatures(request, timeout=seconds)
         except grpc.aio.AioRpcError as error:
             raise _as_department_error(department, error) from error
         return DepartmentAnswer(response.answer_jws, response.ciphertexts)
@@ -73,15 +81,18 @@ def _as_department_error(department: str, error: grpc.aio.AioRpcError) -> Consen
     if error.code() in ABSENT:
         return ConsentgateError(ErrorCode.DEPARTMENT_UNAVAILABLE, field=department, private=str(reported.code))
     return ConsentgateError(
-        ErrorCode.DEPARTMENT_REFUSED, field=f"{department}: {reported.code}", private=str(error.code())
+        ErrorCode.DEPARTMENT_REFUSED,
+        field=f"{department}: {reported.code}",
+        private=str(error.code()),
+        extra={"department": department, REASON: str(reported.code)},
     )
 
 
 async def fetch(
-    port: DepartmentPort, departments: Sequence[str], evidence: EvidenceBundle, timeout: float
+    port: DepartmentPort, departments: Sequence[str], evidence: EvidenceBundle, seconds: float
 ) -> dict[str, DepartmentAnswer | Absence]:
     """Asks all departments at once; raises the first refusal in the header's order, returns absences."""
-    results = await asyncio.gather(*(_ask(port, department, evidence, timeout) for department in departments))
+    results = await asyncio.gather(*(_ask(port, department, evidence, seconds) for department in departments))
     for result in results:
         if isinstance(result, ConsentgateError):
             raise result
@@ -93,12 +104,12 @@ async def fetch(
 
 
 async def _ask(
-    port: DepartmentPort, department: str, evidence: EvidenceBundle, timeout: float
+    port: DepartmentPort, department: str, evidence: EvidenceBundle, seconds: float
 ) -> DepartmentAnswer | Absence | ConsentgateError:
     """A refusal is returned, not raised, so that the other departments' calls end in order."""
     try:
-        async with asyncio.timeout(timeout):
-            return await port.get_features(department, evidence, timeout)
+        async with asyncio.timeout(seconds):
+            return await _ask_patiently(port, department, evidence, seconds)
     except TimeoutError:
         return Absence("DEADLINE_EXCEEDED")
     except ConsentgateError as error:
@@ -106,3 +117,16 @@ async def _ask(
         if error.code is ErrorCode.DEPARTMENT_UNAVAILABLE:
             return Absence(str(error.code))
         return error
+
+
+async def _ask_patiently(
+    port: DepartmentPort, department: str, evidence: EvidenceBundle, seconds: float
+) -> DepartmentAnswer:
+    for _ in range(STALE_TRIES - 1):
+        try:
+            return await port.get_features(department, evidence, seconds)
+        except ConsentgateError as error:
+            if error.extra.get(REASON) != ErrorCode.LEDGER_STALE:
+                raise
+        await asyncio.sleep(STALE_PAUSE_SECONDS)
+    return await port.get_features(department, evidence, seconds)

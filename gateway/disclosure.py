@@ -97,7 +97,9 @@ def _describe(scorecard: Scorecard) -> dict[str, object]:
         "score_low": header.score_low,
         "score_high": header.score_high,
         "slot_bits": header.slot_bits,
-        "departments": [{"id": entry.id, "columns": entry.names()} for entry in header.departments],
+        "departments": [
+            {"id": entry.id, "columns": entry.names(), "missing": entry.missing} for entry in header.departments
+        ],
         "categories": sorted(header.categories()),
     }
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from sqlalchemy.orm import Session
 
@@ -161,12 +162,11 @@ class DryRunner:
             _code_of(lambda: rules.check_usable(state)),
         ]
         consent = stored.claims
-        while (code := _code_of(lambda: evidence.check_consent_covers(consent, request, now))) is not None:
+        while (code := _code_of(partial(evidence.check_consent_covers, consent, request, now))) is not None:
             found.append(code)
             consent = _assume(code, consent, request, now)
         if header is not None:
-            asked, held = header, consent
-            found.append(_code_of(lambda: evidence.check_header_covered(asked, request, held)))
+            found.append(_code_of(partial(evidence.check_header_covered, header, request, consent)))
         return list(dict.fromkeys(code for code in found if code is not None))
 
     def _law_obstacles(

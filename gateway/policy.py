@@ -3,7 +3,8 @@
 Policies and schema are files, parsed once and validated at load: an unknown attribute, a wrong type, an unguarded
 optional, a missing `@id` or `@basis` or a duplicate `@id` refuses the start. A `forbid` whose condition errors is
 skipped by Cedar, therefore:
-    any entry in `diagnostics.errors` is a DENY; `NoDecision` is a DENY; whatever no policy permits is a DENY.
+    any entry in `diagnostics.errors` is a DENY; `NoDecision` is a DENY; whatever no policy permits is a DENY;
+    an institution or a category that the bundle does not know is a DENY, before Cedar is asked.
 A scorecard is allowed only when every one of its categories is. The bundle digest (policies, schema, categories,
 institutions) stands in every decision, so that it can be run again.
 
@@ -65,18 +66,30 @@ class Question:
 
 @dataclass(frozen=True)
 class Ruling:
-    """Cedar's answer: whether every category is allowed, and the policies that decided, by `@id`, sorted."""
+    """Cedar's answer: whether every category is allowed, and the policies that decided, by `@id`, sorted.
+
+    `errored` when a policy could not be evaluated, which denies whatever the others say.
+    """
 
     allowed: bool
     rules: tuple[str, ...]
     denied_categories: tuple[str, ...]
+    errored: bool
 
     def check(self) -> None:
-        """Raises POLICY_DENIED naming the first category that is not allowed."""
+        """Raises POLICY_DENIED, or POLICY_ERROR, naming the first category that is not allowed."""
         if not self.allowed:
-            raise ConsentgateError(
-                ErrorCode.POLICY_DENIED, field=f"scorecard_header.categories.{self.denied_categories[0]}"
-            )
+            code = ErrorCode.POLICY_ERROR if self.errored else ErrorCode.POLICY_DENIED
+            raise ConsentgateError(code, field=f"scorecard_header.categories.{self.denied_categories[0]}")
+
+
+@dataclass(frozen=True)
+class _Verdict:
+    """Cedar's answer for one category."""
+
+    allowed: bool
+    rules: frozenset[str]
+    errored: bool
 
 
 @dataclass(frozen=True)
@@ -118,17 +131,20 @@ class Policy:
     def decide(self, question: Question) -> Ruling:
         """The ruling on `question`; never raises for what a question can contain."""
         if not question.categories:
-            return Ruling(False, (), ("none",))
+            return Ruling(False, (), ("none",), errored=False)
         rules: set[str] = set()
-        denied = []
+        denied, errored = [], False
         for category in question.categories:
-            allowed, named = self._decide_one(question, category)
-            rules |= named
-            if not allowed:
+            verdict = self._decide_one(question, category)
+            rules |= verdict.rules
+            errored |= verdict.errored
+            if not verdict.allowed:
                 denied.append(category)
-        return Ruling(not denied, tuple(sorted(rules)), tuple(denied))
+        return Ruling(not denied, tuple(sorted(rules)), tuple(denied), errored)
 
-    def _decide_one(self, question: Question, category: str) -> tuple[bool, set[str]]:
+    def _decide_one(self, question: Question, category: str) -> _Verdict:
+        if question.institution not in self._bundle.institutions or category not in self._bundle.categories:
+            return _Verdict(allowed=False, rules=frozenset(), errored=False)
         request = {
             "principal": {"type": "Institution", "id": question.institution},
             "action": {"type": "Action", "id": question.action},
@@ -136,10 +152,13 @@ class Policy:
             "context": _context(question, category),
         }
         result = cedarpy.is_authorized(request, self._bundle.policies, self._bundle.entities, self._bundle.schema)
-        rules = set(result.diagnostics.id_annotations_by_reason.values())
-        # Errors first: a forbid that could not be evaluated would otherwise look like an allow.
-        allowed = not result.diagnostics.errors and result.decision is cedarpy.Decision.Allow
-        return allowed, rules
+        # A forbid that could not be evaluated would otherwise look like an allow.
+        errored = bool(result.diagnostics.errors) or result.decision is cedarpy.Decision.NoDecision
+        return _Verdict(
+            allowed=not errored and result.decision is cedarpy.Decision.Allow,
+            rules=frozenset(result.diagnostics.id_annotations_by_reason.values()),
+            errored=errored,
+        )
 
     def explain(self, question: Question) -> list[Change]:
         """Every single fact whose change alone would allow what is denied now."""

@@ -3,11 +3,20 @@
 Everything is checked here, at start, so that a broken bundle cannot decide anything (design 4). Errors are
 CONFIG_INVALID and name file and entry. Purposes and licences that an explanation may propose are the string
 literals of the policies' own conditions, so there is no second list to keep.
+
+The institutions file (`institutions` in gateway.toml) is the operator's list of members as law sees them. An
+institution that it does not name is denied everything. One table per institution, named by its SPIFFE id's last part:
+
+    [institutions."bank-a"]
+    licences = ["banking"]      # licence types that the policies ask for: banking, credit-reporting, guarantee
+    supervisor = "nfra"         # the authority that supervises it
+    suspended = false           # true: the operator or the supervisor has stopped its access
 """
 
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -25,7 +34,8 @@ PACKAGED = Path(__file__).parent / "policies"
 """The bundle that comes with the program; an operator may point to a directory of its own."""
 SCHEMA_FILE = "schema.cedarschema"
 CATEGORIES_FILE = "categories.toml"
-
+POLICY_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+"""Form of an `@id`: decisions name them in ledger leaves, which admit nothing else."""
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -177,6 +187,8 @@ def _annotations(directory: Path, documents: Mapping[str, Any]) -> dict[str, Pol
         for name in ("id", "basis"):
             if not annotations.get(name):
                 raise ConsentgateError(ErrorCode.CONFIG_INVALID, field=f"{directory}: a policy without @{name}")
+        if not POLICY_ID.fullmatch(annotations["id"]):
+            raise ConsentgateError(ErrorCode.CONFIG_INVALID, field=f"{directory}: @id {annotations['id']}")
         if annotations["id"] in basis:
             raise ConsentgateError(
                 ErrorCode.CONFIG_INVALID, field=f"{directory}: two policies with @id {annotations['id']}"

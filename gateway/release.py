@@ -68,19 +68,24 @@ def check_answers(
 def _check_one(
     order: ReleaseOrder, department: HeaderDepartment, received: DepartmentAnswer, anchors: Anchors
 ) -> VerifiedAnswer:
-    verified = answer.verify_answer(received.answer_jws, order, anchors)
-    if verified.department != department.id:
-        raise ConsentgateError(ErrorCode.ANSWER_MISMATCH, field="answer_jws.iss", private=department.id)
-    answer.check_ciphertexts(verified, received.ciphertexts)
     try:
+        verified = answer.verify_answer(received.answer_jws, order, anchors)
+        answer.check_ciphertexts(verified, received.ciphertexts)
+        if verified.department != department.id:
+            raise ConsentgateError(ErrorCode.ANSWER_MISMATCH, field="answer_jws.iss")
         wire.split(received.ciphertexts, order.recipient_key, sum(department.widths()))
+    except ConsentgateError as error:
+        raise _of(department, error.code, error.field or "answer_jws", error.private) from error
     except PaillierError as error:
-        raise ConsentgateError(
-            ErrorCode.ANSWER_MISMATCH,
-            field="ciphertexts",
-            private=f"{department.id}: {type(error).__name__}",
-        ) from error
+        raise _of(department, ErrorCode.ANSWER_CIPHERTEXT, "ciphertexts", type(error).__name__) from error
     return verified
+
+
+def _of(department: HeaderDepartment, code: ErrorCode, part: str, private: str | None) -> ConsentgateError:
+    """The error with the department's name: whoever reads it must know whom to ask."""
+    return ConsentgateError(
+        code, field=f"{department.id}: {part}", private=private, extra={"department": department.id}
+    )
 
 
 async def store_output(

@@ -68,6 +68,7 @@ STEPS: tuple[Step, ...] = (
 CLOSING_SECONDS = 2.0
 """Kept for steps 8 to 11 when the caller's own deadline bounds the departments'."""
 
+Received = dict[str, departments.DepartmentAnswer | departments.Absence]
 Result = TypeVar("Result")
 OnStep = Callable[[int], Awaitable[None]]
 _log = structlog.get_logger("gateway.audit")
@@ -123,7 +124,7 @@ class RequestFlow:
         request = asked.known or await self._decide(trail, asked)
 
         # 6. Record the decision. A denial ends here, on the ledger.
-        decision = await trail.step(6, self._record_decision(request, repeated=asked.known is not None))
+        decision = await trail.step(6, self._record_decision(request))
         allowance = _allowance_of(request)
         bundle = request.bundle(allowance, decision)
 
@@ -160,18 +161,19 @@ class RequestFlow:
         # 5. Reserve.
         return await trail.step(5, self._reservations.reserve(asked, verdict, now))
 
-    async def _record_decision(self, request: StoredRequest, *, repeated: bool) -> Receipt:
+    async def _record_decision(self, request: StoredRequest) -> Receipt:
         """The decision's receipt. Raises the denial; also when the decision's life is over before any output."""
-        decision = request.decision or await self._parts.recorder.record(request.decision_key)
-        if request.verdict != "allow":
-            raise ConsentgateError(ErrorCode(request.reason), field=request.field or None)
-        if request.answer is not None:
+        if request.verdict != "allow" or request.answer is not None:
+            decision = request.decision or await self._parts.recorder.record(request.decision_key)
+            if request.verdict != "allow":
+                raise ConsentgateError(ErrorCode(request.reason), field=request.field or None)
             return decision
+        # Departments refuse a checkpoint older than their freshness bound: every attempt gets a new proof.
+        decision = await self._parts.recorder.renew(request.decision_key)
         if self._now() > _allowance_of(request).not_after:
             await self._note_failure(request, 7, ErrorCode.RECEIPT_EXPIRED, "decision.leaf.not_after")
             raise ConsentgateError(ErrorCode.RECEIPT_EXPIRED, field="decision.leaf.not_after")
-        # Departments refuse a checkpoint older than their freshness bound: a retry needs a new proof.
-        return await self._parts.recorder.renew(request.decision_key) if repeated else decision
+        return decision
 
     async def _obtain(
         self,
@@ -182,13 +184,10 @@ class RequestFlow:
         time_left: float | None,
     ) -> StoredAnswer:
         """Steps 7 to 9; a failure is noted, so that the bank sees it among its requests."""
-        parts, header = self._parts, allowance.scorecard.header
+        parts = self._parts
         try:
-            # 7. Fetch. The gateway verifies the bundle first, exactly as every department will.
-            timeout = self._department_timeout(allowance, time_left)
-            order = await asyncio.to_thread(evidence.verify, bundle, parts.anchors, self._now())
-            names = [department.id for department in header.departments]
-            received = await trail.step(7, departments.fetch(parts.departments, names, bundle, timeout))
+            # 7. Fetch.
+            order, received = await trail.step(7, self._fetch(allowance, bundle, time_left))
 
             # 8. Check.
             checked = await trail.step(8, _check(order, received, parts.anchors))
@@ -201,15 +200,27 @@ class RequestFlow:
             raise
         return await release.store_output(parts.database, request.row_id, order, checked, output, self._now())
 
-    def _department_timeout(self, allowance: Allowance, time_left: float | None) -> float:
-        """Seconds for the departments: their own bound, what the decision has left, what the caller has left."""
-        bounds = [
-            self._parts.department_deadline.total_seconds(),
-            (allowance.not_after - self._now()).total_seconds(),
-        ]
-        if time_left is not None:
-            bounds.append(time_left - CLOSING_SECONDS)
-        return max(0.0, min(bounds))
+    async def _fetch(
+        self, allowance: Allowance, bundle: EvidenceBundle, time_left: float | None
+    ) -> tuple[ReleaseOrder, Received]:
+        """What the departments sent. The gateway verifies the bundle first, exactly as every department will.
+
+        Departments get their own bound, or what is left of the decision's life. When the caller's deadline is shorter,
+        silence until then is no absence (DEADLINE_EXCEEDED): a bank that could choose which departments count as
+        missing would learn their part of the score from the difference.
+        """
+        order = await asyncio.to_thread(evidence.verify, bundle, self._parts.anchors, self._now())
+        names = [department.id for department in order.header.departments]
+        life = (allowance.not_after - self._now()).total_seconds()
+        bound = min(self._parts.department_deadline.total_seconds(), life)
+        fetching = departments.fetch(self._parts.departments, names, bundle, max(0.0, bound))
+        if time_left is None:
+            return order, await fetching
+        try:
+            async with asyncio.timeout(max(0.0, time_left - CLOSING_SECONDS)):
+                return order, await fetching
+        except TimeoutError:
+            raise ConsentgateError(ErrorCode.DEADLINE_EXCEEDED, private="the caller's deadline") from None
 
     async def _note_failure(self, request: StoredRequest, step: int, code: ErrorCode, field: str) -> None:
         await self._parts.database.run(
@@ -220,11 +231,7 @@ class RequestFlow:
         return self._parts.clock()
 
 
-async def _check(
-    order: ReleaseOrder,
-    received: dict[str, departments.DepartmentAnswer | departments.Absence],
-    anchors: Anchors,
-) -> release.CheckedAnswers:
+async def _check(order: ReleaseOrder, received: Received, anchors: Anchors) -> release.CheckedAnswers:
     return await asyncio.to_thread(release.check_answers, order, received, anchors)
 
 

@@ -8,7 +8,7 @@ the consent, as the ledger says.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -72,11 +72,11 @@ class Reservations:
         if isinstance(verdict, Refusal):
             return self._deny(session, asked, verdict, salt, now)
         try:
-            _check_again(session, asked, verdict, now)
+            settled = _settled(session, asked, verdict, now)
         except ConsentgateError as error:
             refusal = Refusal(error, consent=verdict.consent, policies=verdict.ruling.rules)
             return self._deny(session, asked, refusal, salt, now)
-        return self._allow(session, asked, verdict, salt, now)
+        return self._allow(session, asked, settled, salt, now)
 
     def _allow(self, session: Session, asked: Asked, proposal: Proposal, salt: bytes, now: datetime) -> StoredRequest:
         target, consent = proposal.target, proposal.consent
@@ -116,11 +116,14 @@ class Reservations:
         return requests.add(session, _new_request(asked, salt, now, "deny", refusal), record, None)
 
 
-def _check_again(session: Session, asked: Asked, proposal: Proposal, now: datetime) -> None:
-    """The facts of steps 2 and 3 as they are inside this transaction, and the uses, which only it can count."""
+def _settled(session: Session, asked: Asked, proposal: Proposal, now: datetime) -> Proposal:
+    """The facts of steps 2 and 3 as they are inside this transaction, and the uses, which only it can count.
+
+    A link that was added in the meantime and still approves the scorecard is the one that the decision names.
+    """
     judged = find_judged(session, str(asked.bank), asked.claims.scorecard)
-    if judged.approval.row_id != proposal.target.judged.approval.row_id:
-        raise ConsentgateError(ErrorCode.SCORECARD_NOT_APPROVED, field="request_jws.scorecard")
+    if judged.approval.claims.group != proposal.consent.claims.group:
+        raise ConsentgateError(ErrorCode.SCORECARD_NOT_APPROVED, field="consent_jws.group")
     in_force = consents.in_force(session, asked.claims.company, str(asked.bank))
     current = next((stored for stored in in_force if stored.row_id == proposal.consent.row_id), None)
     if current is None:
@@ -128,6 +131,7 @@ def _check_again(session: Session, asked: Asked, proposal: Proposal, now: dateti
     rules.check_usable(current.state(now))
     since = rules.unit_start_of(current.claims.frequency, now)
     rules.check_uses(current.claims, consents.uses_of(session, current.row_id, since))
+    return replace(proposal, target=replace(proposal.target, judged=judged), consent=current)
 
 
 def _new_request(asked: Asked, salt: bytes, now: datetime, verdict: str, refusal: Refusal | None = None) -> NewRequest:

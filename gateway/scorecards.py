@@ -40,6 +40,10 @@ SIGNING_TOLERANCE = timedelta(minutes=5)
 """How far in the future `iat` of an approval may lie: reviewers sign offline, on machines with clocks of their own."""
 
 
+MAX_NAMED_BYTES = 12 * 1024
+"""Departments and column names of one scorecard, as every decision's leaf (at most 16 KiB) repeats them."""
+
+
 @dataclass(frozen=True)
 class Review:
     """What reviewers look at before they sign, and where in the chain their statement will stand."""
@@ -100,6 +104,9 @@ class Scorecards:
                     raise ConsentgateError(
                         ErrorCode.SCORECARD_INVALID, field=f"header.departments.{department.id}.category"
                     )
+        named = [{"id": department.id, "columns": department.names()} for department in header.departments]
+        if len(canonical.encode(named)) > MAX_NAMED_BYTES:
+            raise ConsentgateError(ErrorCode.SCORECARD_INVALID, field="header.departments")
 
     def _intend_registration(self, session: Session, scorecard: Scorecard) -> str:
         known = store.find_scorecard(session, scorecard.header.id)
@@ -111,9 +118,13 @@ class Scorecards:
         store.add_scorecard(session, scorecard, record)
         return key
 
-    async def review(self, group: str, scorecard: str) -> Review:
-        """The disclosure report for the group's judged set together with `scorecard`."""
-        last, judged = await self._database.run(lambda session: _set_with(session, group, scorecard))
+    async def review(self, caller: SpiffeId, group: str, scorecard: str) -> Review:
+        """The disclosure report for the group's judged set together with `scorecard`.
+
+        A bank sees the report for its own group only, or for one that has no chain yet: a report names the members and
+        scorecards of its group.
+        """
+        last, judged = await self._database.run(lambda session: _reviewed(session, caller, group, scorecard))
         report = await asyncio.to_thread(self._judge, group, last, judged)
         if last is None:
             return Review(report, ZERO_HASH, 1)
@@ -242,6 +253,16 @@ def _set_with(session: Session, group: str, scorecard: str) -> tuple[StoredAppro
     if len(found) != len(ids):
         raise ConsentgateError(ErrorCode.SCORECARD_NOT_FOUND, field="scorecard")
     return last, found
+
+
+def _reviewed(
+    session: Session, caller: SpiffeId, group: str, scorecard: str
+) -> tuple[StoredApproval | None, list[StoredScorecard]]:
+    last, judged = _set_with(session, group, scorecard)
+    foreign = last is not None and str(caller) not in last.claims.members
+    if caller.role is Role.BANK and (foreign or _visible(session, caller, scorecard) is None):
+        raise ConsentgateError(ErrorCode.SCORECARD_NOT_FOUND, field="scorecard")
+    return last, judged
 
 
 def _link_body(claims: ScorecardApprovalClaims, digest: str) -> Mapping[str, object]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from ledger.entry import ZERO_HASH, Entry, leaf_hash, parse
-from ledger.errors import ConsistencyInvalid, LogMismatch
+from ledger.errors import ConsistencyInvalid, EntryInvalid, LogMismatch
 from ledger.tree import Frontier
 
 
@@ -35,9 +35,9 @@ class Chain:
         """
         size, last, hashes, entries = self.size, self.last, [], []
         for leaf in leaves:
-            entry = parse(leaf)
+            entry = _parse(leaf, size)
             if entry.log != self.origin:
-                raise LogMismatch("a leaf belongs to another log")
+                raise LogMismatch(f"leaf {size} belongs to another log")
             if entry.seq != size:
                 raise ConsistencyInvalid(f"leaf {size} is missing or out of order")
             if entry.prev != last:
@@ -47,3 +47,11 @@ class Chain:
             hashes.append(digest)
             entries.append(entry)
         return Chain(self.origin, last, self.frontier.extend(hashes)[0]), entries
+
+
+def _parse(leaf: bytes, position: int) -> Entry:
+    """The entry; the error also says which leaf it is about."""
+    try:
+        return parse(leaf)
+    except EntryInvalid as error:
+        raise EntryInvalid(error.field, leaf=position) from error

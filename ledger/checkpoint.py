@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ledger.errors import CheckpointInvalid, LogMismatch, SignatureInvalid
@@ -64,3 +65,15 @@ def open_checkpoint(note: Note, log_key: VerifierKey) -> Checkpoint:
     if checkpoint.origin != log_key.name:
         raise LogMismatch("the checkpoint names another log than the key that signed it")
     return checkpoint
+
+
+def open_signed(note: Note, log_keys: Sequence[VerifierKey]) -> tuple[Note, Checkpoint]:
+    """The note with nothing but the signature of whichever of the log's keys signed it, and its checkpoint.
+
+    Raises as `open_checkpoint`.
+    """
+    for key in log_keys:
+        signature = key.find(note)
+        if signature is not None:
+            return Note(note.text, (signature,)), open_checkpoint(note, key)
+    raise SignatureInvalid("the log's signature is absent")

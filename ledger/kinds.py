@@ -85,7 +85,7 @@ def _object(**fields: Check) -> Check:
     return check
 
 
-_timestamp_form = _pattern(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
+_timestamp_form = _pattern(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
 _identifier_form = _pattern(r"[a-z0-9][a-z0-9._-]{0,63}")
 hex16 = _pattern(r"[0-9a-f]{32}")
 hex32 = _pattern(r"[0-9a-f]{64}")
@@ -103,7 +103,7 @@ class Kind:
 
     def check(self, body: Mapping[str, object]) -> None:
         """Raises EntryInvalid naming the first field that is missing, unknown or malformed."""
-        for name in self.required.keys() - body.keys():
+        for name in sorted(self.required.keys() - body.keys()):
             raise EntryInvalid(f"body.{name}")
         for name, value in body.items():
             check = self.required.get(name) or self.optional.get(name)

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
-from ledger.checkpoint import Checkpoint, open_checkpoint
+from ledger.checkpoint import Checkpoint, open_signed
 from ledger.errors import CheckpointInvalid, LedgerCorrupt, StorageFailed
 from ledger.note import Note, VerifierKey
 
@@ -27,9 +28,10 @@ SLOTS = 2
 class SecondPlace:
     """Reads and writes the file."""
 
-    def __init__(self, path: Path, log_key: VerifierKey) -> None:
+    def __init__(self, path: Path, log_keys: Sequence[VerifierKey]) -> None:
+        """`log_keys`: the present key and former ones, so that a change of key does not lose the place."""
         self._path = path
-        self._log_key = log_key
+        self._log_keys = tuple(log_keys)
         self._slot = 0
 
     def read(self) -> tuple[Note, Checkpoint] | None:
@@ -83,8 +85,7 @@ class SecondPlace:
         text = content[DIGEST_BYTES:].rstrip(b"\x00")
         if not text or hashlib.sha256(text).digest() != content[:DIGEST_BYTES]:
             return None
-        note = Note.parse(text)
-        return note, open_checkpoint(note, self._log_key)
+        return open_signed(Note.parse(text), self._log_keys)
 
 
 def _sync_directory(path: Path) -> None:

@@ -7,7 +7,7 @@ nothing (an import contract keeps it so). Formats: docs/ledger-format.md. Left o
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -16,21 +16,34 @@ from pathlib import Path
 from ledger.chain import Chain
 from ledger.checkpoint import Checkpoint
 from ledger.entry import MAX_LEAF, Entry, leaf_hash, parse
-from ledger.errors import ConsistencyInvalid, EntryInvalid, LogMismatch, NotFound, ProofInvalid, QuorumNotMet
+from ledger.errors import ConsistencyInvalid, EntryInvalid, ExportInvalid, LogMismatch, ProofInvalid, QuorumNotMet
+from ledger.export import (
+    ENTRIES_FOLDER,
+    Progress,
+    check_sums,
+    read_checkpoint,
+    read_leaf_hashes,
+    read_leaves,
+    read_tile,
+)
 from ledger.merkle import verify_inclusion
-from ledger.note import MAX_NOTE
+from ledger.note import Note
 from ledger.policy import LogPolicy, WitnessedCheckpoint
 from ledger.proof import TlogProof
 from ledger.receipt import Receipt
+from ledger.tiles import Tiler
+from ledger.tree import Frontier
 
-CHECKPOINT_FILE = "checkpoint"
-ENTRIES_FOLDER = "entries"
-ENTRIES_SUFFIX = ".jsonl"
+__all__ = ["ENTRIES_FOLDER", "Report", "VerifiedLeaf", "check_head", "name_leaves", "verify_export"]
+__all__ += ["verify_extension", "verify_leaves", "verify_receipt"]
+
 VERIFY_CHUNK = 1024
 """Leaves held in memory at a time."""
+NAMED_LEAVES = 20
+"""Altered leaves that an explanation names one by one."""
 
-Progress = Callable[[int, int], None]
-"""Called with (leaves verified, leaves in all)."""
+Observer = Callable[[Sequence[bytes]], None]
+"""Called with the leaf hashes of each chunk that fits the chain so far."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +120,13 @@ def check_head(chain: Chain, checkpoint: Checkpoint) -> None:
         raise ConsistencyInvalid("the leaves do not hash to the checkpoint's root")
 
 
-def verify_leaves(leaves: Iterable[bytes], note: bytes, policy: LogPolicy, progress: Progress | None = None) -> Report:
+def verify_leaves(
+    leaves: Iterable[bytes],
+    note: bytes,
+    policy: LogPolicy,
+    progress: Progress | None = None,
+    observe: Observer | None = None,
+) -> Report:
     """Verifies chain, tree and checkpoint over a whole log, streaming: memory does not grow with the log."""
     witnessed = policy.check(note)
     checkpoint = witnessed.checkpoint
@@ -117,6 +136,8 @@ def verify_leaves(leaves: Iterable[bytes], note: bytes, policy: LogPolicy, progr
         if chain.size > checkpoint.size:
             raise ConsistencyInvalid(f"there are more leaves than the checkpoint's {checkpoint.size}")
         tally.count(entries)
+        if observe is not None:
+            observe([leaf_hash(leaf) for leaf in chunk])
         if progress is not None:
             progress(chain.size, checkpoint.size)
     check_head(chain, checkpoint)
@@ -139,33 +160,63 @@ class _Tally:
 
 
 def verify_export(directory: Path, policy: LogPolicy, progress: Progress | None = None) -> Report:
-    """Verifies an exported directory (`ledger.export`) over every leaf; raises a LedgerError that names what
-    is wrong.
+    """Verifies an exported directory (`ledger.export`) over every byte; raises a LedgerError that names what is wrong,
+    with notes that name the leaves at fault where that can be known.
+
+    1. a log of the policy signed the checkpoint, and the quorum cosigned it;
+    2. the leaves are canonical, chained, and hash to the checkpoint's root;
+    3. the tiles hold the hashes of these leaves;
+    4. nothing else is there, is missing, or was altered.
     """
-    return verify_leaves(read_leaves(directory), read_checkpoint(directory), policy, progress)
+    note = read_checkpoint(directory)
+    differing: list[str] = []
+    tiler = Tiler(lambda path, tile: None if _holds(directory, path, tile) else differing.append(path))
+    # 1. and 2.
+    try:
+        report = verify_leaves(read_leaves(directory), note, policy, progress, tiler.extend)
+    except (EntryInvalid, ConsistencyInvalid, LogMismatch) as error:
+        for line in _locate(directory, note):
+            error.add_note(line)
+        raise
+    # 3.
+    tiler.finish()
+    if differing:
+        raise ExportInvalid(f"{differing[0]} does not hold the hashes of the leaves")
+    # 4.
+    check_sums(directory)
+    return report
 
 
-def read_checkpoint(directory: Path) -> bytes:
-    """The checkpoint note of an export."""
-    path = directory / CHECKPOINT_FILE
-    if not path.is_file():
-        raise NotFound(f"the export has no file {CHECKPOINT_FILE}")
-    with path.open("rb") as file:
-        return file.read(MAX_NOTE + 1)
+def _holds(directory: Path, path: str, tile: bytes) -> bool:
+    return read_tile(directory, path) == tile
 
 
-def read_leaves(directory: Path) -> Iterator[bytes]:
-    """The leaves of an export in order, one per line; a leaf holds no raw newline, because JCS escapes
-    them.
-    """
-    folder = directory / ENTRIES_FOLDER
-    if not folder.is_dir():
-        raise NotFound(f"the export has no folder {ENTRIES_FOLDER}")
-    for path in sorted(folder.iterdir()):
-        if path.suffix != ENTRIES_SUFFIX or not path.is_file():
-            raise NotFound(f"folder {ENTRIES_FOLDER} holds something that is no entries file")
-        with path.open("rb") as file:
-            while line := file.readline(MAX_LEAF + 2):
-                if not line.endswith(b"\n"):
-                    raise EntryInvalid("leaf")
-                yield line[:-1]
+def _locate(directory: Path, note: bytes) -> list[str]:
+    """Which leaves are not those that were recorded: the export's tiles know, if they lead to the signed root."""
+    checkpoint = Checkpoint.parse(Note.parse(note).text)
+    try:
+        recorded = list(read_leaf_hashes(directory, checkpoint.size))
+    except ExportInvalid:
+        recorded = []
+    if Frontier().extend(recorded)[0].root() != checkpoint.root:
+        return ["The hash tiles do not lead to the signed root either, so the altered leaves cannot be named."]
+    present = 0
+    altered = []
+    try:
+        for position, leaf in enumerate(islice(read_leaves(directory), len(recorded))):
+            present = position + 1
+            if leaf_hash(leaf) != recorded[position]:
+                altered.append(position)
+    except (EntryInvalid, ExportInvalid):
+        altered.append(present)
+    return name_leaves(altered, present, checkpoint.size)
+
+
+def name_leaves(altered: Sequence[int], present: int, size: int) -> list[str]:
+    """Findings about leaves as lines: every altered one up to NAMED_LEAVES, and what is missing at the end."""
+    lines = [f"Leaf {position} is not the leaf that was recorded." for position in altered[:NAMED_LEAVES]]
+    if len(altered) > NAMED_LEAVES:
+        lines.append(f"So are {len(altered) - NAMED_LEAVES} more, up to leaf {altered[-1]}.")
+    if present < size:
+        lines.append(f"Leaves {present} to {size - 1} are missing.")
+    return lines

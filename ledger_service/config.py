@@ -1,9 +1,10 @@
 """The ledger's configuration: `ledger.toml`, read into frozen objects (docs/operations.md).
 
 Paths inside the file, and the file name inside a `sqlite:///` address, are relative to the file. Unknown entries are
-refused: a misspelt bound that is silently ignored is worse than a start that fails. `LogConfig` is the part that a gateway
-with an embedded ledger repeats under `[ledger.embedded]`. Left out: anything from the environment, secrets themselves
-(only their files), and the quorum, which is an anchor and stands in the policy file that `anchors.toml` names.
+refused: a misspelt bound that is silently ignored is worse than a start that fails. `LogConfig` is the part that a
+gateway with an embedded ledger repeats under `[ledger.embedded]`. Left out: anything from the environment, secrets
+themselves (only their files), and the quorum, which is an anchor and stands in the policy file that `anchors.toml`
+names.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -29,6 +30,9 @@ NoteName = Annotated[str, Field(pattern=r"^[!-*,-~]{1,255}$")]
 
 class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+Content = TypeVar("Content", bound=_Table)
 
 
 class KeyPair(_Table):
@@ -100,13 +104,7 @@ class LedgerConfig(LogConfig):
     @classmethod
     def load(cls, path: Path) -> LedgerConfig:
         """Reads `ledger.toml`; raises CONFIG_INVALID naming file and entry, never a value."""
-        try:
-            content = LedgerConfig.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-        except ValidationError as error:
-            raise _invalid(path, error) from None
-        except (OSError, ValueError) as error:
-            raise ConsentgateError(ErrorCode.CONFIG_INVALID, field=str(path)) from error
-        return content.inside(path.parent.absolute())
+        return _read(cls, path).inside(path.parent.absolute())
 
     def inside(self, folder: Path) -> Self:
         """The same configuration with all paths taken relative to `folder`."""
@@ -121,6 +119,47 @@ class LedgerConfig(LogConfig):
                 }
             )
         )
+
+
+class WitnessKey(_Table):
+    """A witness itself: the name of its key in the policy, the key, and the file that remembers what it cosigned."""
+
+    name: NoteName
+    signing_key: Path
+    state: Path
+
+
+class WitnessConfig(_Table):
+    """Everything the process of `ledger witness serve` is told."""
+
+    listen: Address
+    anchors: Path
+    tls: KeyPair
+    witness: WitnessKey
+    ready_file: Path | None = None
+
+    @classmethod
+    def load(cls, path: Path) -> WitnessConfig:
+        """Reads `witness.toml`; raises CONFIG_INVALID naming file and entry, never a value."""
+        folder, content = path.parent.absolute(), _read(cls, path)
+        files = {"signing_key": folder / content.witness.signing_key, "state": folder / content.witness.state}
+        return content.model_copy(
+            update={
+                "anchors": folder / content.anchors,
+                "tls": content.tls.inside(folder),
+                "witness": content.witness.model_copy(update=files),
+                "ready_file": None if content.ready_file is None else folder / content.ready_file,
+            }
+        )
+
+
+def _read(model: type[Content], path: Path) -> Content:
+    try:
+        return model.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except ValidationError as error:
+        raise _invalid(path, error) from None
+    except (OSError, ValueError) as error:
+        raise ConsentgateError(ErrorCode.CONFIG_INVALID, field=str(path)) from error
 
 
 def _invalid(path: Path, error: ValidationError, prefix: str = "") -> ConsentgateError:

@@ -1,8 +1,8 @@
 """Note keys in files: the log's signing key (type 0x01) and a witness's (type 0x04, cosignature/v1).
 
-The file holds PKCS 8 PEM and is readable by its owner only; name and type are not in it, since C2SP binds them to the key id
-(c2sp.org/signed-note): whoever loads the key says what it is for. Left out: passphrases (the process starts unattended) and
-hardware tokens.
+The file holds PKCS 8 PEM and is readable by its owner only; name and type are not in it, since C2SP binds them to the
+key id (c2sp.org/signed-note): whoever loads the key says what it is for. Left out: passphrases (the process starts
+unattended) and hardware tokens.
 """
 
 from __future__ import annotations

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
-from ledger_service.client import LedgerPort
 
 from consentgate import convert
-from consentgate.interceptors import caller_of
+from consentgate.interceptors import Context, caller_of
 from consentgate.v1 import consent_pb2, consent_pb2_grpc, evidence_pb2
 from gateway.consent import ConsentState, Move
 from gateway.consents import Consents, OwnConsent
 from gateway.servicers.paging import page_size, page_start, page_token
+from ledger_service.client import LedgerPort
 
 STATES = {
     ConsentState.ACTIVE: consent_pb2.CONSENT_STATE_ACTIVE,
@@ -29,38 +28,38 @@ class ConsentServicer(consent_pb2_grpc.ConsentServiceServicer):
         self._ledger = ledger
 
     async def GrantConsent(  # noqa: N802 - the name is the RPC's
-        self, request: consent_pb2.GrantConsentRequest, context: grpc.aio.ServicerContext
+        self, request: consent_pb2.GrantConsentRequest, context: Context
     ) -> consent_pb2.GrantConsentResponse:
         """Recorded before it is acknowledged."""
         receipt = await self._consents.grant(request.consent_jws, request.attestation_jws, caller_of(context))
         return consent_pb2.GrantConsentResponse(receipt=convert.receipt_to_message(receipt))
 
     async def PauseConsent(  # noqa: N802
-        self, request: consent_pb2.PauseConsentRequest, context: grpc.aio.ServicerContext
+        self, request: consent_pb2.PauseConsentRequest, context: Context
     ) -> consent_pb2.PauseConsentResponse:
         """ACTIVE → PAUSED."""
         receipt = await self._move(request.transition_jws, Move.PAUSE, context)
         return consent_pb2.PauseConsentResponse(receipt=receipt)
 
     async def ResumeConsent(  # noqa: N802
-        self, request: consent_pb2.ResumeConsentRequest, context: grpc.aio.ServicerContext
+        self, request: consent_pb2.ResumeConsentRequest, context: Context
     ) -> consent_pb2.ResumeConsentResponse:
         """PAUSED → ACTIVE."""
         receipt = await self._move(request.transition_jws, Move.RESUME, context)
         return consent_pb2.ResumeConsentResponse(receipt=receipt)
 
     async def RevokeConsent(  # noqa: N802
-        self, request: consent_pb2.RevokeConsentRequest, context: grpc.aio.ServicerContext
+        self, request: consent_pb2.RevokeConsentRequest, context: Context
     ) -> consent_pb2.RevokeConsentResponse:
         """→ REVOKED, for ever."""
         receipt = await self._move(request.transition_jws, Move.REVOKE, context)
         return consent_pb2.RevokeConsentResponse(receipt=receipt)
 
-    async def _move(self, transition_jws: bytes, move: Move, context: grpc.aio.ServicerContext) -> evidence_pb2.Receipt:
+    async def _move(self, transition_jws: bytes, move: Move, context: Context) -> evidence_pb2.Receipt:
         return convert.receipt_to_message(await self._consents.move(transition_jws, move, caller_of(context)))
 
     async def ListConsents(  # noqa: N802
-        self, request: consent_pb2.ListConsentsRequest, context: grpc.aio.ServicerContext
+        self, request: consent_pb2.ListConsentsRequest, context: Context
     ) -> consent_pb2.ListConsentsResponse:
         """The calling company's consents, newest first."""
         size = page_size(request.page_size)
@@ -71,7 +70,7 @@ class ConsentServicer(consent_pb2_grpc.ConsentServiceServicer):
         )
 
     async def ListAccesses(  # noqa: N802
-        self, request: consent_pb2.ListAccessesRequest, context: grpc.aio.ServicerContext
+        self, request: consent_pb2.ListAccessesRequest, context: Context
     ) -> consent_pb2.ListAccessesResponse:
         """Every ledger entry under one of the company's tokens, each provable to the company itself."""
         subjects = await self._consents.subjects(caller_of(context))

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import grpc
-
 from consentgate import convert
-from consentgate.interceptors import caller_of
+from consentgate.interceptors import Context, caller_of
 from consentgate.v1 import keys_pb2, keys_pb2_grpc
 from gateway.keys import RecipientKeys
 
@@ -17,7 +15,7 @@ class KeyServicer(keys_pb2_grpc.KeyServiceServicer):
         self._keys = keys
 
     async def RegisterKey(  # noqa: N802 - the name is the RPC's
-        self, request: keys_pb2.RegisterKeyRequest, context: grpc.aio.ServicerContext
+        self, request: keys_pb2.RegisterKeyRequest, context: Context
     ) -> keys_pb2.RegisterKeyResponse:
         """Verifies the proof and records the registration."""
         key_id, receipt = await self._keys.register(request.registration_jws, caller_of(context))

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import grpc
-
 from consentgate import convert
 from consentgate.identity import Role, SpiffeId
-from consentgate.interceptors import caller_of
+from consentgate.interceptors import Context, caller_of
 from consentgate.v1 import scorecard_pb2, scorecard_pb2_grpc
 from gateway.scorecards import Scorecards, VisibleScorecard
 from gateway.servicers.paging import page_size, page_start, page_token
@@ -19,21 +17,23 @@ class ScorecardServicer(scorecard_pb2_grpc.ScorecardServiceServicer):
         self._scorecards = scorecards
 
     async def RegisterScorecard(  # noqa: N802 - the name is the RPC's
-        self, request: scorecard_pb2.RegisterScorecardRequest, context: grpc.aio.ServicerContext
+        self, request: scorecard_pb2.RegisterScorecardRequest, context: Context
     ) -> scorecard_pb2.RegisterScorecardResponse:
         """Registers header and weights."""
         scorecard, receipt = await self._scorecards.register(request.header, request.weights, caller_of(context))
         return scorecard_pb2.RegisterScorecardResponse(scorecard=scorecard, receipt=convert.receipt_to_message(receipt))
 
     async def SubmitApproval(  # noqa: N802
-        self, request: scorecard_pb2.SubmitApprovalRequest, context: grpc.aio.ServicerContext
+        self,
+        request: scorecard_pb2.SubmitApprovalRequest,
+        context: Context,  # noqa: ARG002 - gRPC passes it
     ) -> scorecard_pb2.SubmitApprovalResponse:
         """Adds the next link; the reviewers' signatures count, not who carries them here."""
         receipt = await self._scorecards.submit(request.approval_jws)
         return scorecard_pb2.SubmitApprovalResponse(receipt=convert.receipt_to_message(receipt))
 
     async def GetScorecard(  # noqa: N802
-        self, request: scorecard_pb2.GetScorecardRequest, context: grpc.aio.ServicerContext
+        self, request: scorecard_pb2.GetScorecardRequest, context: Context
     ) -> scorecard_pb2.GetScorecardResponse:
         """Header and groups; the weights for reviewers and the owning bank only."""
         caller = caller_of(context)
@@ -45,16 +45,16 @@ class ScorecardServicer(scorecard_pb2_grpc.ScorecardServiceServicer):
         )
 
     async def GetDisclosureReport(  # noqa: N802
-        self, request: scorecard_pb2.GetDisclosureReportRequest, context: grpc.aio.ServicerContext
+        self, request: scorecard_pb2.GetDisclosureReportRequest, context: Context
     ) -> scorecard_pb2.GetDisclosureReportResponse:
         """What reviewers read before they sign."""
-        review = await self._scorecards.review(request.group, request.scorecard)
+        review = await self._scorecards.review(caller_of(context), request.group, request.scorecard)
         return scorecard_pb2.GetDisclosureReportResponse(
             report=review.report.encode(), previous=review.previous, next_sequence=review.next_sequence
         )
 
     async def ListScorecards(  # noqa: N802
-        self, request: scorecard_pb2.ListScorecardsRequest, context: grpc.aio.ServicerContext
+        self, request: scorecard_pb2.ListScorecardsRequest, context: Context
     ) -> scorecard_pb2.ListScorecardsResponse:
         """Scorecards the caller may see, in order of registration."""
         size = page_size(request.page_size)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from consentgate import convert
 from consentgate.errors import CATALOGUE
-from consentgate.interceptors import caller_of
+from consentgate.interceptors import Context, caller_of
 from consentgate.v1 import scoring_pb2, scoring_pb2_grpc
 from gateway.dry_run import DryRun, DryRunner
 from gateway.request_flow import RequestFlow
@@ -36,7 +35,7 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
         self._database = database
 
     async def Score(  # noqa: N802 - the name is the RPC's
-        self, request: scoring_pb2.ScoreRequest, context: grpc.aio.ServicerContext
+        self, request: scoring_pb2.ScoreRequest, context: Context
     ) -> scoring_pb2.ScoreResponse:
         """Runs the eleven steps."""
         answer = await self._flow.score(request.signed_request, caller_of(context), context.time_remaining())
@@ -48,14 +47,14 @@ class ScoringServicer(scoring_pb2_grpc.ScoringServiceServicer):
         )
 
     async def DryRun(  # noqa: N802
-        self, request: scoring_pb2.DryRunRequest, context: grpc.aio.ServicerContext
+        self, request: scoring_pb2.DryRunRequest, context: Context
     ) -> scoring_pb2.DryRunResponse:
         """Explains without deciding."""
         result = await self._dry_runner.run(caller_of(context), request.company, request.scorecard, request.purpose)
         return _dry_run_message(result)
 
     async def ListRequests(  # noqa: N802
-        self, request: scoring_pb2.ListRequestsRequest, context: grpc.aio.ServicerContext
+        self, request: scoring_pb2.ListRequestsRequest, context: Context
     ) -> scoring_pb2.ListRequestsResponse:
         """The calling bank's own requests."""
         bank, size = str(caller_of(context)), page_size(request.page_size)

@@ -62,13 +62,14 @@ def _stored(row: ConsentRow) -> StoredConsent:
 
 
 def pin_company(session: Session, code: str, entity: str) -> CompanyRow:
-    """The company's row; raises ATTESTATION_SIGNATURE when the registry changed its entity id."""
-    row = session.execute(select(CompanyRow).where(CompanyRow.code == code)).scalar_one_or_none()
-    if row is None:
-        row = CompanyRow(code=code, entity=entity)
+    """The company's row; raises INVALID_ARGUMENT_FIELD when the registry gave a code or an entity id twice."""
+    found = select(CompanyRow).where((CompanyRow.code == code) | (CompanyRow.entity == entity))
+    rows = list(session.execute(found).scalars())
+    row = rows[0] if rows else CompanyRow(code=code, entity=entity)
+    if not rows:
         session.add(row)
         session.flush()
-    if row.entity != entity:
+    if len(rows) > 1 or (row.code, row.entity) != (code, entity):
         raise ConsentgateError(ErrorCode.INVALID_ARGUMENT_FIELD, field="attestation_jws.entity")
     return row
 
@@ -82,7 +83,7 @@ def pin_subject(session: Session, company: CompanyRow, group: str, token: str) -
     if pinned is None and taken is None:
         session.add(SubjectRow(company_id=company.id, grantee_group=group, token=token))
     elif pinned is None or pinned is not taken:
-        raise ConsentgateError(ErrorCode.INVALID_ARGUMENT_FIELD, field="consent_jws.subject")
+        raise ConsentgateError(ErrorCode.SUBJECT_MISMATCH, field="consent_jws.subject")
 
 
 def versions(session: Session, consent_id: str) -> list[StoredConsent]:

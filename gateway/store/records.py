@@ -10,8 +10,15 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from consentgate import canonical
+from consentgate.errors import ConsentgateError, ErrorCode
 from gateway.store.models import RecordRow
+from ledger.entry import MAX_LEAF
+from ledger.errors import EntryInvalid
+from ledger.kinds import KINDS
 from ledger.receipt import Receipt
+
+MAX_BODY = MAX_LEAF - 1024
+"""Largest body in bytes; the rest of a leaf (log, nonce, hashes, times) takes less than the difference."""
 
 
 @dataclass(frozen=True)
@@ -25,11 +32,14 @@ class Intent:
 
 
 def intend(session: Session, key: str, kind: str, body: Mapping[str, object], now: datetime) -> RecordRow:
-    """Adds an intent; the caller's unique rows make sure that it is the first with this key."""
+    """Adds an intent; the caller's unique rows make sure that it is the first with this key.
+
+    Raises INVALID_ARGUMENT_FIELD for a body that the ledger would never accept: stored, it would wait for ever.
+    """
     row = RecordRow(
         key=key,
         kind=kind,
-        body=canonical.encode(body),
+        body=_acceptable(kind, body),
         created_at=int(now.timestamp()),
         recorded=False,
         leaf=b"",
@@ -38,6 +48,17 @@ def intend(session: Session, key: str, kind: str, body: Mapping[str, object], no
     session.add(row)
     session.flush()
     return row
+
+
+def _acceptable(kind: str, body: Mapping[str, object]) -> bytes:
+    try:
+        KINDS[kind].check(body)
+    except EntryInvalid as error:
+        raise ConsentgateError(ErrorCode.INVALID_ARGUMENT_FIELD, field=error.field) from error
+    encoded = canonical.encode(body)
+    if len(encoded) > MAX_BODY:
+        raise ConsentgateError(ErrorCode.INVALID_ARGUMENT_FIELD, field="body", private="too large for a leaf")
+    return encoded
 
 
 def receipt_of(row: RecordRow) -> Receipt | None:

@@ -228,7 +228,9 @@ def add_answer(
     release: RecordRow,
     expires_at: datetime,
 ) -> None:
-    """Stores the output before anybody can open it."""
+    """Stores the output before anybody can open it; what an earlier attempt failed of is no longer true."""
+    request = session.get_one(RequestRow, request_row_id)
+    request.failed_step, request.reason, request.field = 0, "", ""
     session.add(
         AnswerRow(
             request_row_id=request_row_id,

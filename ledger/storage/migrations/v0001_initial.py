@@ -68,6 +68,6 @@ _HEAD_TRIGGERS = (
     "CREATE TRIGGER head_only_grows BEFORE UPDATE ON head WHEN NEW.size <= OLD.size"
     " BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END",
 )
-_FIRST_HEAD = (f"INSERT INTO head (id, size, last) VALUES (1, 0, '{'0' * 64}')",)
+_FIRST_HEAD = (f"INSERT INTO head (id, size, last) VALUES (1, 0, '{'0' * 64}')",)  # noqa: S608 - a constant
 
 STATEMENTS = _TABLES + _INDEXES + _TRIGGERS + _HEAD_TRIGGERS + _FIRST_HEAD

@@ -14,8 +14,9 @@ from consentgate.errors import ConsentgateError, ErrorCode
 from consentgate.evidence import REQUEST_WINDOW
 from consentgate.scorecard import Scorecard
 from ledger.receipt import Receipt
-from tests.support.federation import Federation, hex16, small_scorecard
+from tests.support.federation import Federation, hex16
 from tests.support.paillier_keys import other_key_2048
+from tests.support.sample_scorecard import small_scorecard
 from tests.unit.bank_client.exchange import Exchange, SpyKey, exchange
 
 

@@ -52,7 +52,7 @@ def test_part_dropped(federation: Federation, part: str):
         evidence.verify(replace(federation.honest, **{part: b""}), federation.anchors, federation.now)
 
 
-@pytest.mark.parametrize(("part", "other"), permutations(PARTS, 2))
+@pytest.mark.parametrize(("part", "other"), list(permutations(PARTS, 2)))
 def test_part_replaced_by_another_part(federation: Federation, part: str, other: str):
     bundle = replace(federation.honest, **{part: getattr(federation.honest, other)})
     with pytest.raises(ConsentgateError):

@@ -1,0 +1,179 @@
+"""Assembles a department's process: sources, state, tail, witness and servicers behind one mTLS port.
+
+Health tells the truth: SERVING only while a real query on the mapped table works, the state database answers, and the
+own view of the ledger is fresh and of one history. The witness works whatever health says: without witnesses the
+ledger could never become fresh. A start with a broken mapping, certificate, anchor or database fails with its named
+error; a ledger that is away does not stop a start, it shows in health.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+import structlog
+
+from consentgate.anchors import Anchors
+from consentgate.channel import open_aio_channel
+from consentgate.errors import ConsentgateError, ErrorCode
+from consentgate.identity import Role, SpiffeId
+from consentgate.server import MemberServer, Service, build_server, serve_until_signal
+from consentgate.signing import InstitutionSigner
+from consentgate.tls import TlsFiles, load_server
+from consentgate.v1 import features_pb2_grpc
+from department_adapter.catalogue import Catalogue
+from department_adapter.config import AdapterConfig, WitnessTable
+from department_adapter.encryption import Encryption
+from department_adapter.mapping import Mapping
+from department_adapter.release import OnStep, ReleaseParts, Releases
+from department_adapter.revocations import Revocations
+from department_adapter.servicers.features import FeatureServicer
+from department_adapter.servicers.revocations import RevocationServicer
+from department_adapter.sources.interface import Source
+from department_adapter.sources.opening import open_source
+from department_adapter.state import answers, migrate
+from department_adapter.state.database import StateDatabase
+from department_adapter.tail import GrpcFeed, Tail
+from ledger.errors import KeyInvalid
+from ledger.note import SignatureType
+from ledger.witness import Witness
+from ledger_service.keys import load_signer
+from ledger_service.witness_servicer import witness_service
+
+FEATURE_SERVICE = "consentgate.v1.FeatureService"
+REVOCATION_SERVICE = "consentgate.v1.RevocationService"
+KEEP_ANSWERS = timedelta(hours=1)
+"""After a decision's end nobody can ask for its answer; the rest allows for clocks."""
+UPKEEP_SECONDS = 600.0
+
+_log = structlog.get_logger("department_adapter.server")
+
+
+def utc_now() -> datetime:
+    """The wall clock."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """A department's process, ready to be started: `server`, and what must run beside it."""
+
+    server: MemberServer
+    tail: Tail
+    encryption: Encryption
+    database: StateDatabase
+    source: Source
+
+    async def run(self, config: AdapterConfig) -> None:
+        """Serves until a signal."""
+        background = (self.tail.run(), self.encryption.keep_filled(), keep_tidy(self.database, utc_now))
+        await serve_until_signal(self.server, ready_file=config.ready_file, background=background)
+
+
+@asynccontextmanager
+async def open_adapter(
+    config: AdapterConfig,
+    *,
+    allow_development_ca: bool = False,
+    clock: Callable[[], datetime] = utc_now,
+    on_step: OnStep | None = None,
+) -> AsyncIterator[Adapter]:
+    """Everything opened, and closed again at the end; raises the named error of what cannot be used."""
+    anchors = Anchors.load(config.anchors)
+    tls = TlsFiles(config.tls.certificate, config.tls.private_key, anchors.member_ca)
+    signer = load_identity(config, anchors, tls, allow_development_ca=allow_development_ca)
+    mapping = Mapping.load(config.mapping)
+    catalogue = Catalogue(config.department, mapping.columns)
+    witness = None if config.witness is None else open_witness(config.witness, anchors)
+    source = open_source(mapping)
+    database = StateDatabase(config.state)
+    encryption = Encryption(config.encryption)
+    channel = open_aio_channel(
+        config.ledger.address, SpiffeId.parse(config.ledger.peer), tls, allow_development_ca=allow_development_ca
+    )
+    try:
+        await asyncio.to_thread(migrate.upgrade, database.engine)
+        tail = Tail(GrpcFeed(channel), database, anchors, clock)
+        parts = ReleaseParts(anchors, catalogue, source, encryption, signer, database, tail, clock)
+        services = [
+            Service(
+                FEATURE_SERVICE,
+                features_pb2_grpc.add_FeatureServiceServicer_to_server,
+                FeatureServicer(Releases(parts, on_step), catalogue),
+            ),
+            Service(
+                REVOCATION_SERVICE,
+                features_pb2_grpc.add_RevocationServiceServicer_to_server,
+                RevocationServicer(Revocations(anchors, database, tail, clock)),
+            ),
+        ]
+        if witness is not None:
+            services.append(witness_service(witness))
+        server = await build_server(
+            tls,
+            config.listen,
+            services,
+            truth=Truth(source, database, tail).check,
+            allow_development_ca=allow_development_ca,
+        )
+        yield Adapter(server, tail, encryption, database, source)
+    finally:
+        await channel.close()
+        encryption.close()
+        database.close()
+        source.close()
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What must work for this adapter to answer."""
+
+    source: Source
+    database: StateDatabase
+    tail: Tail
+
+    async def check(self) -> None:
+        """Raises the error of the first thing that does not work at this moment."""
+        await asyncio.to_thread(self.source.check)
+        await self.database.check()
+        self.tail.check()
+
+
+def load_identity(
+    config: AdapterConfig, anchors: Anchors, tls: TlsFiles, *, allow_development_ca: bool
+) -> InstitutionSigner:
+    """The signing key, once both certificates name this very department; raises CERTIFICATE_* or CONFIG_INVALID."""
+    expected = SpiffeId(anchors.trust_domain, Role.DEPARTMENT, config.department)
+    if load_server(tls, allow_development_ca=allow_development_ca).identity != expected:
+        raise ConsentgateError(ErrorCode.CERTIFICATE_ROLE, field=str(tls.certificate), hint=_NAMES_ANOTHER)
+    signer = InstitutionSigner.load(config.signing.certificate, config.signing.private_key)
+    if signer.identity != expected:
+        raise ConsentgateError(ErrorCode.CERTIFICATE_ROLE, field=str(config.signing.certificate), hint=_NAMES_ANOTHER)
+    return signer
+
+
+def open_witness(table: WitnessTable, anchors: Anchors) -> Witness:
+    """This department's witness; raises CONFIG_INVALID naming the entry."""
+    signer = load_signer(table.signing_key, table.name, SignatureType.COSIGNATURE)
+    try:
+        return Witness(signer, anchors.log_policy.logs, table.state)
+    except KeyInvalid as error:
+        raise ConsentgateError(ErrorCode.CONFIG_INVALID, field="witness", private=type(error).__name__) from error
+
+
+async def keep_tidy(database: StateDatabase, clock: Callable[[], datetime]) -> None:
+    """Forgets answers that nobody can ask for any more; never ends."""
+    while True:
+        before = int((clock() - KEEP_ANSWERS).timestamp())
+        try:
+            await database.run(partial(answers.forget_answers, not_after=before))
+        except ConsentgateError as error:
+            _log.warning("upkeep failed", code=str(error.code))
+        await asyncio.sleep(UPKEEP_SECONDS)
+
+
+_NAMES_ANOTHER = "The certificate names another member than `department` and the anchors' trust domain say."

@@ -1,0 +1,1 @@
+"""Where a department's rows come from: one interface, a SQL and a CSV implementation."""

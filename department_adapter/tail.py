@@ -1,0 +1,271 @@
+"""Following the ledger: every leaf verified, the projection always in step with a witnessed checkpoint (design 3).
+
+Whatever the ledger sends is checked before it counts: each leaf continues the chain that is known, each checkpoint is
+signed by the log, cosigned by the quorum of this department's own policy file, and is the head of exactly that chain.
+Only then do position and projection move, together in one transaction. A history that contradicts the known one is
+refused and said so (`check` raises its error, and so does health), until the ledger shows one that continues it.
+
+Freshness is judged by the quorum's cosignatures, not by the arrival of bytes. `Tail.run` is the background task; the
+rest answers from memory. Several adapters may share one state database: whoever finds that another was faster takes its
+position over. Left out: fetching by ranges (a stream from the known position is enough), and keeping leaves: the ledger
+and its exports do that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+import grpc
+import structlog
+from sqlalchemy.orm import Session
+
+from consentgate.anchors import Anchors
+from consentgate.error_status import from_rpc_error, translate
+from consentgate.errors import ConsentgateError, ErrorCode
+from consentgate.v1 import ledger_pb2, ledger_pb2_grpc
+from department_adapter.projection import TEACHING, Lesson, project, touched
+from department_adapter.state import tail as store
+from department_adapter.state.database import StateDatabase
+from department_adapter.state.tail import Position
+from ledger.chain import Chain
+from ledger.entry import format_time, leaf_hash
+from ledger.policy import WitnessedCheckpoint
+from ledger.verify import check_head
+
+REMEMBER_DECISIONS = timedelta(minutes=15)
+"""Decisions live 60 s; the rest allows for clocks and for a gateway that dates its leaves."""
+FIRST_PAUSE_SECONDS = 0.2
+LONGEST_PAUSE_SECONDS = 3.0
+"""Before the stream is opened again: doubled from the first to the longest, with jitter."""
+SILENCE_SECONDS = 15.0
+"""Without any message, although the ledger sends a fresh checkpoint every other second: the stream is dead."""
+
+INTERRUPTIONS = frozenset({ErrorCode.LEDGER_UNAVAILABLE, ErrorCode.STORE_UNAVAILABLE})
+"""Trouble that says nothing about the history itself."""
+
+_log = structlog.get_logger("department_adapter.tail")
+
+
+@dataclass(frozen=True)
+class Extension:
+    """Leaves that follow the ones before, and, where the catch-up reached it, the checkpoint that closes them."""
+
+    leaves: Sequence[bytes]
+    checkpoint: bytes
+
+
+class LedgerFeed(Protocol):
+    """Where extensions come from."""
+
+    def follow(self, start: int) -> AsyncGenerator[Extension, None]:
+        """Everything from index `start` on; raises LEDGER_UNAVAILABLE for whatever comes between."""
+        ...
+
+
+class GrpcFeed:
+    """`LedgerService.Tail` over a channel."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._stub = ledger_pb2_grpc.LedgerServiceStub(channel)
+
+    async def follow(self, start: int) -> AsyncGenerator[Extension, None]:
+        """As in the protocol; a stream that is silent for too long counts as broken."""
+        call = self._stub.Tail(ledger_pb2.TailRequest(start=start))
+        try:
+            while True:
+                async with asyncio.timeout(SILENCE_SECONDS):
+                    response = await call.read()
+                if not isinstance(response, ledger_pb2.TailResponse):  # grpc.aio.EOF
+                    return
+                yield Extension(list(response.leaves), response.checkpoint)
+        except TimeoutError as error:
+            raise ConsentgateError(ErrorCode.LEDGER_UNAVAILABLE, private="silent") from error
+        except grpc.aio.AioRpcError as error:
+            raise ConsentgateError(ErrorCode.LEDGER_UNAVAILABLE, private=str(from_rpc_error(error).code)) from error
+        finally:
+            call.cancel()
+
+
+@dataclass(frozen=True)
+class Status:
+    """What the tail knows: verified size, when the quorum had seen it (None: nothing yet), and what was wrong with the
+    history that was shown last (None: nothing).
+    """
+
+    size: int
+    cosigned_at: datetime | None
+    fault: ErrorCode | None
+
+
+class Tail:
+    """The department's own view of the ledger."""
+
+    def __init__(
+        self,
+        feed: LedgerFeed,
+        database: StateDatabase,
+        anchors: Anchors,
+        clock: Callable[[], datetime],
+        patience: timedelta | None = None,
+    ) -> None:
+        """`patience` is how long `reach` waits (default: the freshness bound). Raises CONFIG_INVALID unless the policy
+        names exactly one log.
+        """
+        self._feed = feed
+        self._database = database
+        self._anchors = anchors
+        self._clock = clock
+        self._patience = anchors.freshness if patience is None else patience
+        self._origin = _only_origin(anchors)
+        self._changed = asyncio.Condition()
+        self._position = Position(Chain(self._origin), b"")
+        self._cosigned_at: datetime | None = None
+        self._fault: ErrorCode | None = None
+
+    @property
+    def status(self) -> Status:
+        """As of the last message."""
+        return Status(self._position.chain.size, self._cosigned_at, self._fault)
+
+    def check(self) -> None:
+        """Raises the fault of the history shown last, or LEDGER_STALE when the view is older than allowed."""
+        if self._fault is not None:
+            raise ConsentgateError(self._fault, field="tail")
+        if not self._fresh():
+            raise ConsentgateError(ErrorCode.LEDGER_STALE, field="tail")
+
+    async def reach(self, size: int) -> None:
+        """Waits, with bounded patience, until the view is fresh and holds at least `size` leaves; then raises
+        LEDGER_STALE. A fault is not waited out.
+        """
+        try:
+            async with asyncio.timeout(self._patience.total_seconds()), self._changed:
+                await self._changed.wait_for(
+                    lambda: self._fault is not None or (self._fresh() and self._position.chain.size >= size)
+                )
+        except TimeoutError:
+            raise ConsentgateError(ErrorCode.LEDGER_STALE, field="tail") from None
+        self.check()
+
+    def _fresh(self) -> bool:
+        """The quorum's cosignatures are neither too old nor from the future."""
+        return self._cosigned_at is not None and abs(self._clock() - self._cosigned_at) <= self._anchors.freshness
+
+    async def run(self) -> None:
+        """Follows for ever; opens the stream again, after a pause, whenever it ends or shows what cannot be."""
+        pause = FIRST_PAUSE_SECONDS
+        while True:
+            before = self._cosigned_at
+            try:
+                await self._follow()
+            except Exception as error:  # a tail that ended silently would let consents look alive
+                await self._note_trouble(translate(error))
+            pause = FIRST_PAUSE_SECONDS if self._cosigned_at != before else min(2 * pause, LONGEST_PAUSE_SECONDS)
+            await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, no secret
+
+    async def _follow(self) -> None:
+        """One stream, from the stored position."""
+        await self._resume()
+        growing = _Growing(self._position.chain, self._clock() - REMEMBER_DECISIONS)
+        async with aclosing(self._feed.follow(self._position.chain.size)) as extensions:
+            async for extension in extensions:
+                await asyncio.to_thread(growing.add, extension.leaves)
+                if not extension.checkpoint:
+                    continue
+                witnessed = await asyncio.to_thread(growing.close, extension.checkpoint, self._anchors)
+                if growing.chain.size > self._position.chain.size:
+                    await self._advance(growing, extension.checkpoint)
+                await self._publish(witnessed)
+                growing = _Growing(self._position.chain, self._clock() - REMEMBER_DECISIONS)
+
+    async def _resume(self) -> None:
+        """The stored position, which another adapter on the same state may have moved."""
+        stored = await self._database.run(store.load_position)
+        if stored is None:
+            return
+        if stored.chain.origin != self._origin:
+            raise ConsentgateError(ErrorCode.LEDGER_INVALID, field="tail", private="state is of another log")
+        self._position = stored
+
+    async def _advance(self, growing: _Growing, note: bytes) -> None:
+        """Position and projection in one transaction; raises when another adapter moved them meanwhile."""
+        before, after = self._position, Position(growing.chain, note)
+
+        def write(session: Session) -> bool:
+            stored = store.load_position(session)
+            if (stored or Position(Chain(self._origin), b"")).chain.size != before.chain.size:
+                return False
+            facts = store.load_facts(session, touched(growing.lessons))
+            store.save_facts(
+                session, facts, project(facts, growing.lessons, growing.decisions_since), growing.decisions_since
+            )
+            store.save_position(session, after)
+            return True
+
+        if not await self._database.run(write):
+            raise ConsentgateError(ErrorCode.LEDGER_UNAVAILABLE, private="another adapter was faster")
+        self._position = after
+
+    async def _publish(self, witnessed: WitnessedCheckpoint) -> None:
+        if self._fault is not None:
+            _log.info("tail continues", size=self._position.chain.size)
+        async with self._changed:
+            self._fault = None
+            self._cosigned_at = witnessed.cosigned_at
+            self._changed.notify_all()
+
+    async def _note_trouble(self, error: ConsentgateError) -> None:
+        """A ledger that is away makes the view stale by itself; one that contradicts itself makes it worthless."""
+        code = str(error.code if error.private is None else error.private)
+        if error.code in INTERRUPTIONS:
+            _log.warning("tail interrupted", code=code, size=self._position.chain.size)
+            return
+        _log.error("history refused", code=code, size=self._position.chain.size)
+        async with self._changed:
+            self._fault = error.code
+            self._changed.notify_all()
+
+
+class _Growing:
+    """The known chain with leaves that no checkpoint covers yet. Nothing of it counts before `close`.
+
+    Only entries that teach are kept, so that a long catch-up needs little memory.
+    """
+
+    def __init__(self, chain: Chain, decisions_since: datetime) -> None:
+        self.chain = chain
+        self.lessons: list[Lesson] = []
+        self.decisions_since = format_time(decisions_since)
+
+    def add(self, leaves: Sequence[bytes]) -> None:
+        """Raises a LedgerError for a leaf that does not continue the chain."""
+        self.chain, entries = self.chain.extend(leaves)
+        for leaf, entry in zip(leaves, entries, strict=True):
+            recent = entry.kind != "query.decision" or entry.ts >= self.decisions_since
+            if entry.kind in TEACHING and recent:
+                self.lessons.append(Lesson(entry, leaf_hash(leaf).hex()))
+
+    def close(self, note: bytes, anchors: Anchors) -> WitnessedCheckpoint:
+        """The checkpoint, when it is witnessed and the head of exactly this chain; raises a LedgerError otherwise."""
+        witnessed = anchors.log_policy.check(note)
+        if witnessed.cosigned_at is None:
+            raise ConsentgateError(ErrorCode.LEDGER_QUORUM, field="tail", private="the policy names no quorum")
+        check_head(self.chain, witnessed.checkpoint)
+        return witnessed
+
+
+def _only_origin(anchors: Anchors) -> str:
+    origins = {log.name for log in anchors.log_policy.logs}
+    if len(origins) != 1:
+        raise ConsentgateError(
+            ErrorCode.CONFIG_INVALID,
+            field="ledger_policy",
+            hint="An adapter follows one log: the policy must name exactly one origin.",
+        )
+    return origins.pop()

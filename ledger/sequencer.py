@@ -1,0 +1,194 @@
+"""The one writer: gives entries their sequence numbers and stores them in batches.
+
+Natural batching: whatever arrived during the last commit goes into the next, at most 256; nobody waits for a batch to
+fill. The queue before it is bounded, and what does not fit is refused with nothing written. A failed commit is never
+continued from memory: what the storage kept is read again, verified, before anything else is written. Idempotency keys
+are looked up in the storage for every batch, so a repeat finds its entry also when the answer was lost in a crash.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import structlog
+
+from ledger.chain import Chain
+from ledger.entry import Entry, encode, format_time, leaf_hash, new_nonce
+from ledger.errors import EntryInvalid, HeadConflict, LedgerError, LedgerFull, LedgerReadOnly, LedgerStopped
+from ledger.storage.interface import MAX_KEY, Batch, Head, LogStorage, Record
+from ledger.storage.searchable import searchable
+
+QUEUE_LIMIT = 4096
+"""Entries that may wait for a commit; at 16 KiB a leaf at most 64 MiB."""
+BATCH_LIMIT = 256
+"""Entries in one transaction: beyond it throughput hardly grows, and the wait of the first does."""
+RELOAD_SECONDS = 1.0
+"""Between two attempts to read the history again after a failed commit."""
+
+_log = structlog.get_logger("ledger.sequencer")
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A durable entry; `existing` when its key had been recorded before."""
+
+    seq: int
+    existing: bool
+
+
+@dataclass(eq=False)
+class _Pending:
+    kind: str
+    body: Mapping[str, object]
+    key: str | None
+    outcome: asyncio.Future[Recorded]
+
+    def settle(self, outcome: Recorded | LedgerError) -> None:
+        """Tells the caller, unless it has gone."""
+        if self.outcome.done():
+            return
+        if isinstance(outcome, Recorded):
+            self.outcome.set_result(outcome)
+        else:
+            self.outcome.set_exception(outcome)
+
+
+@dataclass
+class _Draft:
+    """A batch while it grows; `outcomes` has one member for each entry that was asked for."""
+
+    start: Chain
+    size: int
+    last: str
+    records: list[Record] = field(default_factory=list)
+    outcomes: list[Recorded | LedgerError] = field(default_factory=list)
+
+
+class Sequencer:
+    """`add` from any task of one loop while `run` runs."""
+
+    def __init__(
+        self,
+        storage: LogStorage,
+        load: Callable[[], Chain],
+        clock: Callable[[], datetime],
+        executor: Executor,
+        grown: Callable[[int], None],
+    ) -> None:
+        """`executor` has one thread, in which the storage is written; `load` reads the verified history; `grown` is
+        told the new size after each commit.
+        """
+        self._storage = storage
+        self._load = load
+        self._clock = clock
+        self._executor = executor
+        self._grown = grown
+        self._queue: deque[_Pending] = deque()
+        self._arrived = asyncio.Event()
+        self._chain: Chain | None = None
+
+    @property
+    def is_settled(self) -> bool:
+        """False before the first load and from a failed commit until the history was read again."""
+        return self._chain is not None
+
+    async def add(self, kind: str, body: Mapping[str, object], key: str | None) -> Recorded:
+        """Returns when the entry is durable.
+
+        Raises LedgerFull or EntryInvalid: nothing written; StorageFailed or LedgerStopped: unknown, repeat with
+        the same key.
+        """
+        if key is not None and not 1 <= len(key) <= MAX_KEY:
+            raise EntryInvalid("key")
+        if len(self._queue) >= QUEUE_LIMIT:
+            raise LedgerFull("too many entries wait for their commit")
+        pending = _Pending(kind, body, key, asyncio.get_running_loop().create_future())
+        self._queue.append(pending)
+        self._arrived.set()
+        return await pending.outcome
+
+    async def run(self) -> None:
+        """Works until cancelled, or until LedgerReadOnly or HeadConflict says that it must not go on."""
+        while True:
+            await self._wait_for_work()
+            batch = [self._queue.popleft() for _ in range(min(BATCH_LIMIT, len(self._queue)))]
+            await self._record([pending for pending in batch if not pending.outcome.done()])
+
+    def refuse_all(self, error: LedgerError) -> None:
+        """Tells everybody who waits; called when `run` has ended."""
+        while self._queue:
+            self._queue.popleft().settle(error)
+
+    async def _wait_for_work(self) -> None:
+        """Until something arrived. Without a history (at the start, after a failed commit) reading it is work too."""
+        while not self._queue and self._chain is not None:
+            self._arrived.clear()
+            await self._arrived.wait()
+
+    async def _record(self, batch: Sequence[_Pending]) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            outcomes = await loop.run_in_executor(self._executor, self._commit, batch)
+        except LedgerError as error:
+            _log.error("commit failed", code=type(error).__name__, detail=str(error), entries=len(batch))
+            for pending in batch:
+                pending.settle(error)
+            if isinstance(error, LedgerReadOnly | HeadConflict):
+                raise
+            await asyncio.sleep(0 if self._queue else RELOAD_SECONDS)
+            return
+        except BaseException:
+            for pending in batch:
+                pending.settle(LedgerStopped("the sequencer ended during the commit"))
+            raise
+        for pending, outcome in zip(batch, outcomes, strict=True):
+            pending.settle(outcome)
+        if self._chain is not None:
+            self._grown(self._chain.size)
+
+    def _commit(self, batch: Sequence[_Pending]) -> list[Recorded | LedgerError]:
+        """In the writing thread: one transaction."""
+        chain = self._load() if self._chain is None else self._chain
+        # From here until the commit is known to have succeeded, memory is not to be continued from.
+        self._chain = None
+        draft = self._draft(chain, batch)
+        if draft.records:
+            frontier, nodes = chain.frontier.extend(record.leaf_hash for record in draft.records)
+            head = Head(draft.size, draft.last)
+            self._storage.append(Head(chain.size, chain.last), Batch(draft.records, nodes, head))
+            chain = Chain(chain.origin, draft.last, frontier)
+        self._chain = chain
+        return draft.outcomes
+
+    def _draft(self, chain: Chain, batch: Sequence[_Pending]) -> _Draft:
+        keys = [pending.key for pending in batch if pending.key is not None]
+        known = dict(self._storage.find_keys(keys)) if keys else {}
+        draft = _Draft(chain, chain.size, chain.last)
+        for pending in batch:
+            if pending.key is not None and pending.key in known:
+                draft.outcomes.append(Recorded(known[pending.key], existing=True))
+                continue
+            outcome = self._add_to(draft, pending)
+            draft.outcomes.append(outcome)
+            if pending.key is not None and isinstance(outcome, Recorded):
+                known[pending.key] = outcome.seq
+        return draft
+
+    def _add_to(self, draft: _Draft, pending: _Pending) -> Recorded | EntryInvalid:
+        """An entry outside the profile is refused alone, and leaves no gap."""
+        moment = format_time(self._clock())
+        body = dict(pending.body)
+        entry = Entry(draft.start.origin, draft.size, draft.last, moment, pending.kind, new_nonce(), body)
+        try:
+            leaf = encode(entry)
+        except EntryInvalid as error:
+            return error
+        digest = leaf_hash(leaf)
+        draft.records.append(Record(leaf, digest, pending.key, searchable(entry)))
+        draft.size, draft.last = draft.size + 1, digest.hex()
+        return Recorded(entry.seq, existing=False)

@@ -1,0 +1,20 @@
+"""The `ledger` command: verify, read and export a log."""
+
+from __future__ import annotations
+
+from consentgate.terminal import new_app, run
+from ledger_service.cli_export import export
+from ledger_service.cli_serve import keygen, serve, witness
+from ledger_service.cli_verify import verify
+
+app = new_app("The consent ledger: serve it, read it, and verify it without trusting it.")
+app.command()(serve)
+app.command()(keygen)
+app.add_typer(witness, name="witness")
+app.command()(verify)
+app.command()(export)
+
+
+def main() -> None:
+    """Entry point of the `ledger` script."""
+    run(app)

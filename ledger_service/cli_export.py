@@ -1,0 +1,81 @@
+"""`ledger export`: the whole log as a directory that strangers verify with `ledger verify`.
+
+For whoever holds the database file; it reads it (`mode=ro`), also while the ledger runs, and is not recorded on the
+ledger: who can read the file can copy it. The export is verified with the ledger's own policy before the command
+succeeds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from consentgate.anchors import Anchors
+from consentgate.terminal import show
+from ledger.checkpoint import Checkpoint
+from ledger.errors import NotFound
+from ledger.export import WRITE_CHUNK, write_export
+from ledger.note import Note
+from ledger.policy import LogPolicy
+from ledger.storage.interface import LogReader
+from ledger.storage.sqlite_reader import SqliteReader
+from ledger.verify import verify_export
+from ledger_service.cli_output import explaining, load_policy, measuring
+from ledger_service.cli_verify import report_lines, report_members
+from ledger_service.config import LedgerConfig
+
+
+def export(
+    directory: Annotated[Path, typer.Argument(help="Directory to be made.")],
+    config: Annotated[
+        Path | None, typer.Option("--config", "-c", help="The ledger's configuration (ledger.toml).")
+    ] = None,
+    database: Annotated[
+        Path | None, typer.Option(help="Instead: a database file.", exists=True, dir_okay=False)
+    ] = None,
+    policy: Annotated[
+        Path | None, typer.Option(help="With --database: ledger-policy.txt.", exists=True, dir_okay=False)
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Result as JSON.")] = False,
+) -> None:
+    """Export everything up to the newest witnessed checkpoint, and verify what was written."""
+    if directory.exists():
+        raise typer.BadParameter(f"{directory} exists already", param_hint="DIRECTORY")
+    source, trusted = open_source(config, database, policy)
+    with explaining(as_json):
+        reader = SqliteReader(source)
+        try:
+            _write(reader, directory)
+        finally:
+            reader.close()
+        with measuring("Verifying") as progress:
+            report = verify_export(directory, trusted, progress)
+    lines = [f"exported to {directory}", *report_lines(report)]
+    show({"directory": str(directory), **report_members(report)}, lines, as_json)
+
+
+def open_source(config: Path | None, database: Path | None, policy: Path | None) -> tuple[Path, LogPolicy]:
+    """Database file and policy, from the ledger's configuration or given one by one."""
+    if config is not None and database is None and policy is None:
+        content = LedgerConfig.load(config)
+        return content.database_file, Anchors.load(content.anchors).log_policy
+    if config is None and database is not None and policy is not None:
+        return database, load_policy(policy)
+    raise typer.BadParameter("give either --config, or --database and --policy")
+
+
+def _write(reader: LogReader, directory: Path) -> None:
+    note = reader.checkpoint()
+    if note is None:
+        raise NotFound("the log has no witnessed checkpoint yet")
+    with measuring("Exporting") as progress:
+        write_export(directory, note, stored_leaves(reader, Checkpoint.parse(Note.parse(note).text).size), progress)
+
+
+def stored_leaves(reader: LogReader, size: int) -> Iterator[bytes]:
+    """The first `size` leaves, a chunk at a time."""
+    for start in range(0, size, WRITE_CHUNK):
+        yield from reader.leaves(start, min(start + WRITE_CHUNK, size))

@@ -1,0 +1,122 @@
+"""How the offline commands speak: progress, what does not hold and where, entries for a person."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NoReturn
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as RichProgress
+
+from consentgate.errors import ConsentgateError, ErrorCode
+from consentgate.terminal import ExitCode, print_error, show
+from ledger.entry import Entry
+from ledger.errors import KeyInvalid, LedgerError, PolicyInvalid, ProofInvalid, StorageFailed
+from ledger.export import Progress
+from ledger.policy import LogPolicy
+
+_PASSING = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_PERM,
+    }
+)
+"""Failures of SQLite that say nothing about what the file holds."""
+
+
+@contextmanager
+def measuring(text: str) -> Iterator[Progress]:
+    """A progress bar on stderr; silent when stderr is no terminal."""
+    console = Console(stderr=True, highlight=False)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with RichProgress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
+        task = bar.add_task(text, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextmanager
+def explaining(as_json: bool) -> Iterator[None]:
+    """Ends the command with ExitCode.INVALID when something does not hold, and says what and where. Mistakes in the
+    policy file, and storage that cannot be read at the moment, are other errors and pass through.
+    """
+    try:
+        yield
+    except (PolicyInvalid, KeyInvalid):
+        raise
+    except StorageFailed as error:
+        if _is_passing(error):
+            raise
+        _end_invalid(error, as_json)
+    except LedgerError as error:
+        _end_invalid(error, as_json)
+
+
+def _is_passing(error: StorageFailed) -> bool:
+    code: int | None = getattr(error.__cause__, "sqlite_errorcode", None)
+    return isinstance(error.__cause__, OSError) or (code is not None and code & 0xFF in _PASSING)
+
+
+def _end_invalid(error: LedgerError, as_json: bool) -> NoReturn:
+    code = ErrorCode.RECEIPT_INVALID if isinstance(error, ProofInvalid) else ErrorCode.LEDGER_INVALID
+    problem = f"{type(error).__name__}: {error}"
+    notes: Sequence[str] = getattr(error, "__notes__", ())
+    if as_json:
+        show({"valid": False, "error": type(error).__name__, "problem": str(error), "notes": list(notes)}, [], True)
+    print_error(ConsentgateError(code, field=problem, hint=error.hint), notes)
+    raise typer.Exit(ExitCode.INVALID)
+
+
+def load_policy(path: Path) -> LogPolicy:
+    """The policy in a file; raises CONFIG_INVALID naming it and, where there is one, the line at fault."""
+    try:
+        return LogPolicy.parse(path.read_text(encoding="utf-8"))
+    except PolicyInvalid as error:
+        raise ConsentgateError(ErrorCode.CONFIG_INVALID, field=f"{path}: {error}", hint=error.hint) from error
+    except (OSError, ValueError) as error:
+        raise ConsentgateError(ErrorCode.CONFIG_INVALID, field=str(path)) from error
+
+
+def entry_members(entry: Entry, leaf_hash: bytes) -> dict[str, object]:
+    """An entry as JSON members: what the leaf says, and its hash."""
+    return {
+        "seq": entry.seq,
+        "ts": entry.ts,
+        "kind": entry.kind,
+        "leaf_hash": leaf_hash.hex(),
+        "prev": entry.prev,
+        "log": entry.log,
+        "nonce": entry.nonce,
+        "body": dict(entry.body),
+    }
+
+
+def entry_line(entry: Entry) -> str:
+    """An entry in one line, for lists."""
+    told = ("verdict", "reason", "institution", "purpose", "subject", "scorecard", "officer")
+    words = [str(entry.body[name]) for name in told if name in entry.body]
+    return f"{entry.seq:>8}  {entry.ts}  {entry.kind:20}  {' '.join(words)}"
+
+
+def entry_lines(entry: Entry, leaf_hash: bytes) -> list[str]:
+    """An entry with all its fields."""
+    head = [f"entry {entry.seq} of {entry.log}", f"  {'kind':16} {entry.kind}", f"  {'time':16} {entry.ts}"]
+    head += [f"  {'leaf hash':16} {leaf_hash.hex()}", f"  {'previous':16} {entry.prev}"]
+    return [*head, *_fields(entry.body, "  ")]
+
+
+def _fields(body: Mapping[str, object], indent: str) -> list[str]:
+    return [f"{indent}{name:16} {_plain(value)}" for name, value in body.items()]
+
+
+def _plain(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)

@@ -1,0 +1,112 @@
+"""`make demo`: the main job end to end, and everything that must fail does."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from dev.processes import recorded
+from tests.e2e.conftest import ROOT, DemoRun
+
+pytestmark = pytest.mark.e2e
+
+REASONS = {
+    "CONSENT_NOT_FOUND",
+    "CONSENT_PURPOSE",
+    "CONSENT_REVOKED",
+    "SCORECARD_NOT_APPROVED",
+    "CONSENT_SIGNATURE",
+    "ATTESTATION_SIGNATURE",
+    "KEY_UNKNOWN",
+    "CONSENT_AUDIENCE",
+    "SCORECARD_HEADER",
+    "RECEIPT_INVALID",
+}
+KEYS = {
+    "score",
+    "plaintext_score",
+    "departments",
+    "columns",
+    "denied",
+    "receipts_verified",
+    "ledger_entries",
+    "seconds_to_score",
+}
+
+
+def test_the_demo_ends_well(demo_run: DemoRun) -> None:
+    assert demo_run.code == 0, demo_run.output
+    assert "✗" not in demo_run.output
+
+
+def test_the_decrypted_score_is_the_plaintext_score(demo_run: DemoRun) -> None:
+    assert demo_run.summary.keys() == KEYS
+    assert isinstance(demo_run.summary["score"], int)
+    assert demo_run.summary["score"] == demo_run.summary["plaintext_score"]
+    assert (demo_run.summary["departments"], demo_run.summary["columns"]) == (5, 12)
+    assert 0 < demo_run.summary["seconds_to_score"] < 30
+
+
+def test_everything_that_must_fail_was_denied_for_its_own_reason(demo_run: DemoRun) -> None:
+    assert demo_run.summary["denied"].keys() == REASONS
+    forged_at_every_department = REASONS - {"CONSENT_NOT_FOUND", "CONSENT_PURPOSE", "SCORECARD_NOT_APPROVED"}
+    assert all(demo_run.summary["denied"][reason] >= 5 for reason in forged_at_every_department)
+
+
+def test_receipts_were_verified_and_the_ledger_counted(demo_run: DemoRun) -> None:
+    assert demo_run.summary["receipts_verified"] >= 10
+    assert demo_run.summary["ledger_entries"] >= 15
+
+
+def test_the_tampered_ledger_is_located(demo_run: DemoRun) -> None:
+    assert "is found and located" in demo_run.output
+    assert "does not name the hash of the leaf before it" in demo_run.output
+
+
+def test_nothing_is_left_running(demo_run: DemoRun) -> None:
+    assert recorded(demo_run.directory) == {}
+
+
+def test_the_demo_takes_less_than_a_minute_and_a_half(demo_run: DemoRun) -> None:
+    """A minute on an idle 2-core machine; the rest allows for whatever else runs beside a test."""
+    assert demo_run.seconds < 90, demo_run.output
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_demo_stops_everything(tmp_path: Path, number: signal.Signals) -> None:
+    directory = tmp_path / "build"
+    command = [sys.executable, "-m", "dev.demo", "--directory", str(directory)]
+    demo = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    deadline = time.monotonic() + 60
+    while len(recorded(directory)) < 7 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert len(recorded(directory)) == 7
+    demo.send_signal(number)
+    output, _ = demo.communicate(timeout=60)
+    assert demo.returncode == 130, output
+    assert "Everything was stopped" in output
+    assert "Traceback" not in output
+    assert recorded(directory) == {}
+
+
+def test_a_process_that_cannot_start_is_named_with_the_end_of_its_log(tmp_path: Path) -> None:
+    """Somebody takes the courts' database away while the demo is under way."""
+    directory = tmp_path / "build"
+    command = [sys.executable, "-m", "dev.demo", "--directory", str(directory)]
+    demo = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    mapping = directory / "department" / "courts" / "mapping.toml"
+    deadline = time.monotonic() + 60
+    while not mapping.exists() and time.monotonic() < deadline:
+        time.sleep(0.005)
+    mapping.write_text("[source]\nkind = 'moon'\n")
+    output, _ = demo.communicate(timeout=120)
+    assert demo.returncode == 1, output
+    assert "courts ended while starting" in output
+    assert "CONFIG_INVALID" in output
+    assert "Traceback" not in output
+    assert recorded(directory) == {}

@@ -1,0 +1,87 @@
+"""Training a points scorecard, and choosing whom `make real-data` scores."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from dev.arff import ArffError, CompanyRow
+from dev.departments import REAL_COLUMNS
+from dev.points import area_under_curve
+from dev.real_data import prepare, sample, summarise
+from dev.training import train
+
+NAMES = [column for columns in REAL_COLUMNS.values() for column in columns]
+
+
+def companies(count: int, seed: int = 1, **fixed: str | None) -> list[CompanyRow]:
+    """Figures in which bankrupt companies are lower on average; `fixed` columns are the same for all."""
+    source = random.Random(seed)  # noqa: S311 - figures, not secrets
+    rows = []
+    for index in range(count):
+        bankrupt = index % 7 < 2
+        ratios: dict[str, str | None] = {name: f"{source.gauss(-1 if bankrupt else 1, 2):.4f}" for name in NAMES}
+        rows.append(CompanyRow(ratios | fixed, bankrupt))
+    return rows
+
+
+def test_a_trained_scorecard_separates_companies_it_never_saw() -> None:
+    card = train(companies(400), NAMES[:5])
+    unseen = companies(300, seed=2)
+    assert area_under_curve([card.score(row) for row in unseen], [row.bankrupt for row in unseen]) > 0.8
+
+
+def test_columns_without_any_value_are_left_out_and_constant_ones_kept() -> None:
+    card = train(companies(100, Attr9=None, Attr23="0.5"), NAMES[:4])
+    assert "Attr9" not in card.edges()
+    assert card.edges()["Attr23"] == (5000,)
+
+
+def test_every_column_has_points_for_each_bin_and_for_missing() -> None:
+    for column in train(companies(100), NAMES).columns:
+        assert len(column.points) == len(column.edges) + 2
+
+
+def test_preparation_trains_on_one_half_and_samples_the_other() -> None:
+    rows = companies(120)
+    prepared = prepare(rows, 20)
+    assert len(prepared.companies) == 20
+    assert all(company.row in rows[::2] for company in prepared.companies)
+    assert len(prepared.departments) >= 8
+    assert all(prepared.departments.values())
+
+
+def test_a_file_of_other_columns_is_refused() -> None:
+    row = CompanyRow({"Attr1": "1"}, bankrupt=False)
+    with pytest.raises(ArffError, match="no attribute"):
+        prepare([row, row], 1)
+    with pytest.raises(ArffError):
+        prepare([], 1)
+
+
+def test_a_department_without_any_figures_is_refused() -> None:
+    with pytest.raises(ArffError, match="department"):
+        prepare(companies(60, Attr21=None, Attr61=None), 10)
+
+
+@pytest.mark.parametrize("count", [2, 10, 50, 1000])
+def test_a_sample_has_companies_of_both_sorts(count: int) -> None:
+    rows = companies(100)
+    chosen = sample(rows, count)
+    assert len(chosen) == min(count, len(rows))
+    assert {row.bankrupt for row in chosen} == {True, False}
+    assert chosen == sample(rows, count)
+
+
+def test_the_summary_counts_every_mismatch() -> None:
+    prepared = prepare(companies(80), 10)
+    scores = {company.code: prepared.points.score(company.row) for company in prepared.companies}
+    answers = {"scores": scores, "seconds_each": [0.1 * n for n in range(1, 11)], "seconds": 1.5}
+    right = summarise(prepared, answers)
+    assert right["mismatches"] == 0
+    assert right["auc_encrypted"] == right["auc_plain"]
+    assert right["companies"] == 10
+    assert 500 <= right["p50_ms"] <= right["p99_ms"] <= 1000
+    scores[prepared.companies[3].code] += 1
+    assert summarise(prepared, answers)["mismatches"] == 1
