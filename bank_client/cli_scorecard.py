@@ -1,7 +1,6 @@
-"""`bank scorecard`: register a scorecard, look at one. Approving is for the reviewers (`gateway scorecard review`).
+"""`bank scorecard`: make a scorecard from a points table, register it, look at one.
 
-A scorecard file is one JSON object {"header": {...}, "weights": {...}} in the forms of docs/wire.md, "Scorecards"; it
-need not be canonical, it is made so when it is read.
+Approving is for the reviewers (`gateway scorecard review`). The forms of the files: `scorecard_file`.
 """
 
 from __future__ import annotations
@@ -13,30 +12,37 @@ from typing import Annotated
 import typer
 
 from bank_client import render
+from bank_client.cli_options import BANK_TOML, AsJson, Config, Development
 from bank_client.client import BankClient
-from consentgate import canonical
-from consentgate.errors import ConsentgateError, ErrorCode
-from consentgate.scorecard import Scorecard, ScorecardHeader, ScorecardWeights
+from bank_client.config import BankConfig
+from bank_client.scorecard_file import PointsTable, load_scorecard, save_scorecard
+from consentgate.scorecard import Scorecard
+from consentgate.signing import InstitutionSigner
 from consentgate.terminal import new_app, show
-
-MAX_SCORECARD_FILE_BYTES = 1048576
-"""bytes; header and weights together, each bounded by 256 KiB on the wire, with white space."""
-BANK_TOML = Path("bank.toml")
 
 _ID = re.compile(r"[0-9a-f]{64}")
 
-scorecards = new_app("Register and show scorecards.")
+scorecards = new_app("Make, register and show scorecards.")
 
-Config = Annotated[Path, typer.Option("--config", "-c", help="The bank's configuration (bank.toml).")]
-Development = Annotated[
-    bool, typer.Option("--development", help="Accept a development CA, which anybody can make: for demos only.")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Results as JSON.")]
+
+@scorecards.command("import")
+def import_points(
+    points: Annotated[Path, typer.Argument(help="Points table (TOML): departments, columns, bins, points.")],
+    out: Annotated[Path, typer.Option(help="New scorecard file (JSON), to be registered. It holds the weights.")],
+    config: Config = BANK_TOML,
+    as_json: AsJson = False,
+) -> None:
+    """Make a scorecard of this bank from a points table. Sends nothing."""
+    content = BankConfig.load(config)
+    owner = InstitutionSigner.load(content.signing.certificate, content.signing.private_key).identity.id
+    scorecard = PointsTable.load(points).scorecard(owner)
+    save_scorecard(out, scorecard)
+    show(render.made_scorecard_members(out, scorecard), render.made_scorecard_lines(out, scorecard), as_json)
 
 
 @scorecards.command()
 def register(
-    file: Annotated[Path, typer.Argument(help="JSON file with header and weights.")],
+    file: Annotated[Path, typer.Argument(help="Scorecard file (JSON) with header and weights.")],
     config: Config = BANK_TOML,
     development: Development = False,
     as_json: AsJson = False,
@@ -65,21 +71,3 @@ def show_scorecard(
 def read_scorecard(text: str) -> str | Scorecard:
     """An id as it stands, anything else as the name of a scorecard file."""
     return text if _ID.fullmatch(text) else load_scorecard(Path(text))
-
-
-def load_scorecard(path: Path) -> Scorecard:
-    """Header and weights from a file, checked to belong together."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_SCORECARD_FILE_BYTES + 1)
-    except OSError as error:
-        raise ConsentgateError(ErrorCode.INVALID_ARGUMENT_FIELD, field=str(path)) from error
-    if len(data) > MAX_SCORECARD_FILE_BYTES:
-        raise ConsentgateError(ErrorCode.INVALID_ARGUMENT_FIELD, field=str(path))
-    content = canonical.parse(data, str(path))
-    if set(content) != {"header", "weights"}:
-        raise ConsentgateError(ErrorCode.INVALID_ARGUMENT_FIELD, field=f"{path}: header, weights")
-    return Scorecard(
-        ScorecardHeader.parse(canonical.encode(content["header"]), "header"),
-        ScorecardWeights.parse(canonical.encode(content["weights"]), "weights"),
-    )

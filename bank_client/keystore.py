@@ -10,21 +10,24 @@ Left out: hardware modules; more than one active key per process.
 from __future__ import annotations
 
 import os
+import secrets
 import stat
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 from bank_client.config import PaillierFiles
 from consentgate import canonical
+from consentgate.error_status import translate
 from consentgate.errors import ConsentgateError, ErrorCode
 from consentgate.signing import InstitutionSigner, unverified_payload
 from consentgate.statements import KeyRegistrationClaims, StatementKind
-from paillier.errors import PaillierError
+from paillier.errors import KeyFileExists, PaillierError, PassphraseTooShort
 from paillier.private import PrivateKey, generate, prove
 from paillier.private import load as load_key_file
 from paillier.private import save as save_key_file
+from paillier.private.keyfile import MIN_PASSPHRASE_BYTES
 from paillier.public_key import DEFAULT_KEY_BITS
 
 MAX_PASSPHRASE_FILE_BYTES = 4096
@@ -39,7 +42,7 @@ AskPassphrase = Callable[[], bytes]
 class RecipientKey:
     """A private key with the registration under which others know it."""
 
-    private: PrivateKey
+    private: PrivateKey = field(repr=False)
     registration_jws: bytes
 
     @property
@@ -55,23 +58,49 @@ def create(
     issued_at: datetime,
     bits: int = DEFAULT_KEY_BITS,
 ) -> RecipientKey:
-    """A fresh key: encrypted file first, then the registration, so that what is registered can always be opened."""
-    if files.registration.exists():
-        raise ConsentgateError(ErrorCode.CONFIG_INVALID, field=f"{files.registration}: exists already")
+    """A fresh key in new files; raises KEY_FILE when one of them is there already."""
+    check_new(files, passphrase)
     try:
         private = generate(bits)
+    except PaillierError as error:
+        raise key_error(files.private_key, error) from error
+    return keep(files, private, signer, passphrase, issued_at)
+
+
+def keep(
+    files: PaillierFiles, private: PrivateKey, signer: InstitutionSigner, passphrase: bytes, issued_at: datetime
+) -> RecipientKey:
+    """Encrypted file first, then the registration, so that what is registered can always be opened."""
+    check_new(files, passphrase)
+    try:
         save_key_file(files.private_key, private, passphrase)
     except PaillierError as error:
-        raise key_file_error(files.private_key, error) from error
+        raise key_error(files.private_key, error) from error
+    except OSError as error:
+        raise ConsentgateError(ErrorCode.CONFIG_INVALID, field=str(files.private_key)) from error
     return RecipientKey(private, write_registration(files.registration, private, signer, issued_at))
+
+
+def check_new(files: PaillierFiles, passphrase: bytes) -> None:
+    """Raises KEY_FILE before seconds of work are spent on a key that could not be kept."""
+    for path in (files.private_key, files.registration):
+        if path.exists():
+            raise key_error(path, KeyFileExists("a file with this name already exists"))
+    if len(passphrase) < MIN_PASSPHRASE_BYTES:
+        raise key_error(files.private_key, PassphraseTooShort("the passphrase is too short"))
 
 
 def write_registration(path: Path, private: PrivateKey, signer: InstitutionSigner, issued_at: datetime) -> bytes:
     """Signs the registration of `private` and writes it to `path`."""
     token = sign_registration(private, signer, issued_at)
-    temporary = path.with_name(f".{path.name}.new")
-    temporary.write_bytes(token)
-    temporary.replace(path)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        temporary.write_bytes(token)
+        temporary.replace(path)
+    except OSError as error:
+        raise ConsentgateError(ErrorCode.CONFIG_INVALID, field=str(path)) from error
+    finally:
+        temporary.unlink(missing_ok=True)
     return token
 
 
@@ -99,11 +128,13 @@ def load(files: PaillierFiles, ask: AskPassphrase | None = None) -> RecipientKey
 
 
 def load_private(files: PaillierFiles, ask: AskPassphrase | None = None) -> PrivateKey:
-    """The private key alone; raises CONFIG_INVALID naming the file and what is wrong with it."""
+    """The private key alone; raises KEY_FILE naming the file, with a hint that says what is wrong with it."""
     try:
         return load_key_file(files.private_key, read_passphrase(files, ask))
     except PaillierError as error:
-        raise key_file_error(files.private_key, error) from error
+        raise key_error(files.private_key, error) from error
+    except OSError as error:
+        raise ConsentgateError(ErrorCode.KEY_FILE, field=str(files.private_key)) from error
 
 
 def read_registration(path: Path) -> bytes:
@@ -136,11 +167,10 @@ def read_passphrase(files: PaillierFiles, ask: AskPassphrase | None) -> bytes:
     return content.split(b"\n", 1)[0].rstrip(b"\r")
 
 
-def key_file_error(path: Path, error: PaillierError) -> ConsentgateError:
-    """A refusal of the Paillier engine about a key file; the engine's texts hold no key material."""
-    return ConsentgateError(
-        ErrorCode.CONFIG_INVALID, field=f"{path}: {error.hint}", private=f"{type(error).__name__}: {error}"
-    )
+def key_error(path: Path, error: PaillierError) -> ConsentgateError:
+    """KEY_FILE or KEY_INVALID with the engine's hint for this defect; its texts hold no key material."""
+    known = translate(error)
+    return ConsentgateError(known.code, field=str(path), private=known.private, hint=known.hint)
 
 
 def registered_key_id(registration_jws: bytes) -> str:

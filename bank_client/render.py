@@ -10,6 +10,7 @@ from pathlib import Path
 from bank_client.messages import DryRun, RequestRecord
 from bank_client.operations import RegisteredKey, RegisteredScorecard, ScorecardView
 from bank_client.scoring import Score, VerifiedAnswer
+from consentgate.scorecard import Scorecard
 from ledger.verify import VerifiedLeaf
 
 Members = dict[str, object]
@@ -125,6 +126,29 @@ def registered_key_members(registered: RegisteredKey) -> Members:
 def registered_scorecard_members(registered: RegisteredScorecard) -> Members:
     """A scorecard on the ledger."""
     return {"scorecard": registered.scorecard, "registered": leaf_members(registered.leaf)}
+
+
+def made_scorecard_members(path: Path, scorecard: Scorecard) -> Members:
+    """A scorecard that was made from a points table."""
+    header = scorecard.header
+    return {
+        "file": str(path),
+        "scorecard": header.id,
+        "score_low": header.score_low,
+        "score_high": header.score_high,
+        "departments": [department.id for department in header.departments],
+        "columns": sum(len(department.columns) for department in header.departments),
+    }
+
+
+def made_scorecard_lines(path: Path, scorecard: Scorecard) -> list[str]:
+    """The same for a person."""
+    header = scorecard.header
+    return [
+        f"scorecard   {header.id}",
+        f"range       {header.score_low} to {header.score_high}",
+        f"{path}; next: bank scorecard register {path}",
+    ]
 
 
 def scorecard_members(view: ScorecardView) -> Members:

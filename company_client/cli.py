@@ -68,13 +68,16 @@ def grant(
     frequency: Annotated[str, typer.Option(help="At most, e.g. 4/MONTH (HOUR, DAY, MONTH, YEAR).")] = "4/MONTH",
     total_uses: Annotated[int, typer.Option(min=1, help="At most, over its whole life.")] = 12,
     data_life_days: Annotated[int, typer.Option(min=0, help="The bank may keep results this long.")] = 90,
+    supersede: Annotated[
+        str | None, typer.Option(help="Id of a consent whose next version this is: it replaces the one before.")
+    ] = None,
     draft: DraftTo = None,
     config: Config = COMPANY_TOML,
     development: Development = False,
     as_json: AsJson = False,
     yes: Yes = False,
 ) -> None:
-    """Grant a bank a consent."""
+    """Grant a bank a consent, or a new version of one."""
     start = datetime.now(UTC) if valid_from is None else parse_day(valid_from)
     terms = ConsentTerms(
         grantee=grantee,
@@ -90,7 +93,8 @@ def grant(
         use=Use.SCORE,
     )
     with CompanyClient.from_config(config, allow_development_ca=development) as company:
-        _send_or_save(company, company.draft_consent(terms), draft, as_json, yes)
+        before = None if supersede is None else company.newest_version(supersede)
+        _send_or_save(company, company.draft_consent(terms, before), draft, as_json, yes)
 
 
 @app.command()

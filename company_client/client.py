@@ -27,7 +27,7 @@ import grpc
 from company_client.accesses import Access, verify_accesses
 from company_client.config import CompanyConfig
 from company_client.connection import connect
-from company_client.consents import ConsentTerms, Draft, consent_claims, transition_claims
+from company_client.consents import ConsentTerms, ConsentVersion, Draft, consent_claims, transition_claims
 from company_client.tokens import TokenStore
 from consentgate import canonical, evidence
 from consentgate.anchors import Anchors
@@ -131,7 +131,7 @@ class CompanyClient:
 
     # What to sign.
 
-    def draft_consent(self, terms: ConsentTerms, supersedes: ConsentClaims | None = None) -> Draft:
+    def draft_consent(self, terms: ConsentTerms, supersedes: ConsentVersion | None = None) -> Draft:
         """A consent signed by the persons of the configuration; others may add their signatures."""
         subject = self.tokens.token_for(terms.group)
         claims = consent_claims(
@@ -139,19 +139,24 @@ class CompanyClient:
         )
         return Draft.begin(StatementKind.CONSENT, claims, self._signers())
 
-    def draft_transition(self, action: TransitionAction, consent_id: str, version: int | None = None) -> Draft:
-        """A pause, resumption or revocation; `version` defaults to the newest one this company signed."""
-        known = version or self.tokens.version_of(consent_id)
+    def newest_version(self, consent_id: str) -> ConsentVersion:
+        """The newest version that was signed with this token store; raises INVALID_ARGUMENT_FIELD if none was."""
+        known = self.tokens.version_of(consent_id)
         if known is None:
             raise ConsentgateError(ErrorCode.INVALID_ARGUMENT_FIELD, field="version")
+        return ConsentVersion(consent_id, known)
+
+    def draft_transition(self, action: TransitionAction, consent_id: str, version: int | None = None) -> Draft:
+        """A pause, resumption or revocation; `version` defaults to the newest one this company signed."""
+        wanted = self.newest_version(consent_id).version if version is None else version
         claims = transition_claims(
-            action, consent_id, known, self.config.company, self.anchors.trust_domain, self._clock()
+            action, consent_id, wanted, self.config.company, self.anchors.trust_domain, self._clock()
         )
         return Draft.begin(StatementKind.CONSENT_TRANSITION, claims, self._signers())
 
     # What to send.
 
-    def grant(self, terms: ConsentTerms, supersedes: ConsentClaims | None = None) -> VerifiedLeaf:
+    def grant(self, terms: ConsentTerms, supersedes: ConsentVersion | None = None) -> VerifiedLeaf:
         """Signs and grants; raises CONSENT_SIGNATURE when the mandate asks for more persons than sign here."""
         return self.submit(self.draft_consent(terms, supersedes))
 

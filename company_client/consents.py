@@ -47,6 +47,14 @@ SIGNABLE: dict[StatementKind, type[Claims]] = {
 
 
 @dataclass(frozen=True)
+class ConsentVersion:
+    """One version of a consent, which the next one supersedes."""
+
+    consent_id: str
+    version: int
+
+
+@dataclass(frozen=True)
 class ConsentTerms:
     """What is consented to. `grantee` is the bank's SPIFFE id, `group` the grantee group it belongs to."""
 
@@ -69,7 +77,7 @@ def consent_claims(
     subject: str,
     trust_domain: str,
     now: datetime,
-    supersedes: ConsentClaims | None = None,
+    supersedes: ConsentVersion | None = None,
 ) -> ConsentClaims:
     """A new consent, or the next version of `supersedes`; raises INVALID_ARGUMENT_FIELD naming the offending term."""
     claims = {
