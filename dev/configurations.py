@@ -19,6 +19,8 @@ from dev.layout import (
 )
 from ledger.note import VerifierKey
 
+DEPARTMENT_SECONDS = 40
+"""For a department's answer: here all departments share one machine, and check a new bank's key at the same moment."""
 TLS = '[tls]\ncertificate = "tls.pem"\nprivate_key = "tls.key"\n'
 SIGNING = '[signing]\ncertificate = "signing.pem"\nprivate_key = "signing.key"\n'
 
@@ -62,7 +64,8 @@ def gateway_toml(addresses: Mapping[str, str], departments: Sequence[str]) -> st
     """`gateway.toml`, with the ledger as another process."""
     parts = [
         f'listen = "{addresses["gateway"]}"\nanchors = "anchors.toml"\ndatabase = "sqlite:///gateway.db"\n'
-        'institutions = "institutions.toml"\nready_file = "gateway.ready.json"\n',
+        'institutions = "institutions.toml"\nready_file = "gateway.ready.json"\n'
+        f"department_deadline_seconds = {DEPARTMENT_SECONDS}\n",
         TLS,
         _ledger(addresses),
     ]
@@ -86,7 +89,7 @@ def adapter_toml(addresses: Mapping[str, str], department: str, *, registry: boo
         TLS,
         SIGNING,
         _ledger(addresses),
-        f'[witness]\nname = "{witness_name(department)}"\nsigning_key = "witness.key"\nstate = "witness-state.json"\n',
+        f'[witness]\nname = "{witness_name(department)}"\nsigning_key = "witness.key"\nstate = "witness.state"\n',
     ]
     if registry:
         parts.append('[registry]\nsigning_key = "registry.key"\n')

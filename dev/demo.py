@@ -109,9 +109,13 @@ class Demo:
         story.fact("question to score", f"{asked.members['seconds']:.2f} s")
         score, plain = int(asked.members["score"]), self.points.score(self.company.sample.row)
         story.expect(f"decrypted score {score} = plaintext score {plain}", score == plain)
+        again = bank.must("score", "--company", self.company.sample.code, *options[:-1], secrets.token_hex(16))
+        story.command(again)
+        story.fact("asked again", f"{again.members['seconds']:.2f} s, now that departments know the bank's key")
+        story.expect("the same company gets the same score", again.members["score"] == score)
         story.command(bank.must("verify", str(self.federation.layout.bank / "archive" / f"{request_id}.zip")))
         story.expect("the kept evidence verifies offline, without any key", True)
-        self.receipts += 4
+        self.receipts += 6
         self.summary |= {
             "score": score,
             "plaintext_score": plain,

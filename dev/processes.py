@@ -69,12 +69,16 @@ class Service:
         """Written by the service itself once it serves."""
         return self.config.parent / f"{self.name}.ready.json"
 
+    def command_line(self) -> list[str]:
+        """The command as a person would type it; tests put other programs in its place."""
+        return [str(SCRIPTS / self.command), "serve", "--config", str(self.config), *self.arguments]
+
     def start(self) -> int:
         """Starts it in a session of its own; returns its process id."""
         self.ready.unlink(missing_ok=True)
         with self.log.open("ab") as log:
             process = subprocess.Popen(
-                [str(SCRIPTS / self.command), "serve", "--config", str(self.config), *self.arguments],
+                self.command_line(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
