@@ -50,12 +50,13 @@ test: $(DEV_STAMP) ## Run all tests that need no long-running processes
 e2e: $(DEV_STAMP) ## Run the tests that start and kill real processes
 	$(BIN)/python -m pytest -m e2e
 
-lint: $(DEV_STAMP) ## ruff, mypy --strict, import contracts, generated stubs
+lint: $(DEV_STAMP) ## ruff, mypy --strict, import contracts, generated stubs, buf
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m dev.check_stubs
+	$(BIN)/python -m dev.lint_protos
 
 format: $(DEV_STAMP) ## Format the code
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .

@@ -153,11 +153,6 @@ CATALOGUE: Mapping[ErrorCode, ErrorEntry] = MappingProxyType(
             "The consent's version does not follow the recorded one.",
             "Take the newest version and sign the next number.",
         ),
-        _C.CONSENT_TEMPLATE: _E(
-            Status.INVALID_ARGUMENT,
-            "A term of the consent exceeds the bounds of its purpose.",
-            "Lower the named term to what the purpose's template allows.",
-        ),
         _C.ATTESTATION_SIGNATURE: _E(
             Status.PERMISSION_DENIED,
             "The registry did not attest these signatories.",
@@ -263,7 +258,7 @@ CATALOGUE: Mapping[ErrorCode, ErrorEntry] = MappingProxyType(
         _C.POLICY_ERROR: _E(
             Status.PERMISSION_DENIED,
             "A policy could not be evaluated, so the answer is no.",
-            "The operator runs `gateway policy test` and corrects the policy or the institution's entry.",
+            "The operator runs `gateway policy check` and corrects the policy or the institution's entry.",
         ),
         # Keys and ciphertexts.
         _C.KEY_INVALID: _E(

@@ -39,7 +39,8 @@ def findings(descriptors: descriptor_pb2.FileDescriptorSet) -> list[str]:
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "image.binpb"
         path.write_bytes(descriptors.SerializeToString())
-        command = [SCRIPTS / "buf", "lint", path, "--config", PROTOS / "buf.yaml", "--path", OWN_FOLDER]
+        rules = ["--config", str(PROTOS / "buf.yaml"), "--path", OWN_FOLDER]
+        command = [str(SCRIPTS / "buf"), "lint", str(path), *rules]
         done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=scratch)
     lines = (done.stdout + done.stderr).splitlines()
     return lines or [f"buf ended with code {done.returncode}"] * bool(done.returncode)

@@ -30,18 +30,25 @@ class _ConsentState:
 class _ConsentStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ConsentState.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     CONSENT_STATE_UNSPECIFIED: _ConsentState.ValueType  # 0
+    """Never sent."""
     CONSENT_STATE_ACTIVE: _ConsentState.ValueType  # 1
+    """May be used within its terms."""
     CONSENT_STATE_PAUSED: _ConsentState.ValueType  # 2
+    """Suspended by the company, which can resume it."""
     CONSENT_STATE_REVOKED: _ConsentState.ValueType  # 3
     """Terminal."""
     CONSENT_STATE_EXPIRED: _ConsentState.ValueType  # 4
     """Terminal."""
 
-class ConsentState(_ConsentState, metaclass=_ConsentStateEnumTypeWrapper): ...
+class ConsentState(_ConsentState, metaclass=_ConsentStateEnumTypeWrapper):
+    """Where a consent stands in its life (docs/wire.md, section 5.3)."""
 
 CONSENT_STATE_UNSPECIFIED: ConsentState.ValueType  # 0
+"""Never sent."""
 CONSENT_STATE_ACTIVE: ConsentState.ValueType  # 1
+"""May be used within its terms."""
 CONSENT_STATE_PAUSED: ConsentState.ValueType  # 2
+"""Suspended by the company, which can resume it."""
 CONSENT_STATE_REVOKED: ConsentState.ValueType  # 3
 """Terminal."""
 CONSENT_STATE_EXPIRED: ConsentState.ValueType  # 4
@@ -253,7 +260,9 @@ class ListConsentsResponse(_message.Message):
     next_page_token: _builtins.str
     """Empty when there are no more."""
     @_builtins.property
-    def consents(self) -> _containers.RepeatedCompositeFieldContainer[Global___ConsentSummary]: ...
+    def consents(self) -> _containers.RepeatedCompositeFieldContainer[Global___ConsentSummary]:
+        """Newest first, each consent in its newest version."""
+
     def __init__(
         self,
         *,
@@ -287,20 +296,29 @@ class ConsentSummary(_message.Message):
     consent_id: _builtins.str
     """32 lowercase hex digits."""
     version: _builtins.int
+    """Version number as signed; a higher one supersedes."""
     state: Global___ConsentState.ValueType
+    """As of the moment of the answer."""
     grantee: _builtins.str
     """SPIFFE id of the grantee bank."""
     purpose: _builtins.str
+    """Purpose code, e.g. `credit.origination`."""
     uses: _builtins.int
     """How often it was used so far, as the gateway counted."""
     subject: _builtins.str
     """Token by which ledger entries about this company and grantee group can be found. 32 hex digits."""
     @_builtins.property
-    def categories(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def categories(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Categories of data it covers."""
+
     @_builtins.property
-    def valid_from(self) -> _timestamp_pb2.Timestamp: ...
+    def valid_from(self) -> _timestamp_pb2.Timestamp:
+        """First moment at which it may be used."""
+
     @_builtins.property
-    def valid_until(self) -> _timestamp_pb2.Timestamp: ...
+    def valid_until(self) -> _timestamp_pb2.Timestamp:
+        """From this moment on it may not be used any more."""
+
     def __init__(
         self,
         *,

@@ -75,7 +75,8 @@ class ConsentServiceServicer:
 
     def GrantConsent(self, request, context):
         """Grants a consent, or a new version that supersedes the one before it. Recorded before it is acknowledged.
-        INVALID_ARGUMENT names the claim that is malformed or above the purpose's template.
+        INVALID_ARGUMENT names the claim that is malformed.
+        Callers: company.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -83,6 +84,7 @@ class ConsentServiceServicer:
 
     def PauseConsent(self, request, context):
         """ACTIVE → PAUSED. FAILED_PRECONDITION (CONSENT_STATE) from any other state.
+        Callers: company.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -90,6 +92,7 @@ class ConsentServiceServicer:
 
     def ResumeConsent(self, request, context):
         """PAUSED → ACTIVE.
+        Callers: company.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -97,6 +100,7 @@ class ConsentServiceServicer:
 
     def RevokeConsent(self, request, context):
         """ACTIVE or PAUSED → REVOKED, for ever.
+        Callers: company.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -104,6 +108,7 @@ class ConsentServiceServicer:
 
     def ListConsents(self, request, context):
         """The calling company's consents, newest first.
+        Callers: company.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -111,6 +116,7 @@ class ConsentServiceServicer:
 
     def ListAccesses(self, request, context):
         """Every ledger entry that bears one of the calling company's subject tokens, each with its receipt.
+        Callers: company.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

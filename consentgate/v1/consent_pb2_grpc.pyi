@@ -39,18 +39,29 @@ class ConsentServiceStub:
     def __new__(cls, channel: _aio.Channel) -> ConsentServiceAsyncStub: ...
     GrantConsent: _grpc.UnaryUnaryMultiCallable[_consent_pb2.GrantConsentRequest, _consent_pb2.GrantConsentResponse]
     """Grants a consent, or a new version that supersedes the one before it. Recorded before it is acknowledged.
-    INVALID_ARGUMENT names the claim that is malformed or above the purpose's template.
+    INVALID_ARGUMENT names the claim that is malformed.
+    Callers: company.
     """
     PauseConsent: _grpc.UnaryUnaryMultiCallable[_consent_pb2.PauseConsentRequest, _consent_pb2.PauseConsentResponse]
-    """ACTIVE → PAUSED. FAILED_PRECONDITION (CONSENT_STATE) from any other state."""
+    """ACTIVE → PAUSED. FAILED_PRECONDITION (CONSENT_STATE) from any other state.
+    Callers: company.
+    """
     ResumeConsent: _grpc.UnaryUnaryMultiCallable[_consent_pb2.ResumeConsentRequest, _consent_pb2.ResumeConsentResponse]
-    """PAUSED → ACTIVE."""
+    """PAUSED → ACTIVE.
+    Callers: company.
+    """
     RevokeConsent: _grpc.UnaryUnaryMultiCallable[_consent_pb2.RevokeConsentRequest, _consent_pb2.RevokeConsentResponse]
-    """ACTIVE or PAUSED → REVOKED, for ever."""
+    """ACTIVE or PAUSED → REVOKED, for ever.
+    Callers: company.
+    """
     ListConsents: _grpc.UnaryUnaryMultiCallable[_consent_pb2.ListConsentsRequest, _consent_pb2.ListConsentsResponse]
-    """The calling company's consents, newest first."""
+    """The calling company's consents, newest first.
+    Callers: company.
+    """
     ListAccesses: _grpc.UnaryUnaryMultiCallable[_consent_pb2.ListAccessesRequest, _consent_pb2.ListAccessesResponse]
-    """Every ledger entry that bears one of the calling company's subject tokens, each with its receipt."""
+    """Every ledger entry that bears one of the calling company's subject tokens, each with its receipt.
+    Callers: company.
+    """
 
 @_typing.type_check_only
 class ConsentServiceAsyncStub(ConsentServiceStub):
@@ -61,18 +72,29 @@ class ConsentServiceAsyncStub(ConsentServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     GrantConsent: _aio.UnaryUnaryMultiCallable[_consent_pb2.GrantConsentRequest, _consent_pb2.GrantConsentResponse]  # type: ignore[assignment]
     """Grants a consent, or a new version that supersedes the one before it. Recorded before it is acknowledged.
-    INVALID_ARGUMENT names the claim that is malformed or above the purpose's template.
+    INVALID_ARGUMENT names the claim that is malformed.
+    Callers: company.
     """
     PauseConsent: _aio.UnaryUnaryMultiCallable[_consent_pb2.PauseConsentRequest, _consent_pb2.PauseConsentResponse]  # type: ignore[assignment]
-    """ACTIVE → PAUSED. FAILED_PRECONDITION (CONSENT_STATE) from any other state."""
+    """ACTIVE → PAUSED. FAILED_PRECONDITION (CONSENT_STATE) from any other state.
+    Callers: company.
+    """
     ResumeConsent: _aio.UnaryUnaryMultiCallable[_consent_pb2.ResumeConsentRequest, _consent_pb2.ResumeConsentResponse]  # type: ignore[assignment]
-    """PAUSED → ACTIVE."""
+    """PAUSED → ACTIVE.
+    Callers: company.
+    """
     RevokeConsent: _aio.UnaryUnaryMultiCallable[_consent_pb2.RevokeConsentRequest, _consent_pb2.RevokeConsentResponse]  # type: ignore[assignment]
-    """ACTIVE or PAUSED → REVOKED, for ever."""
+    """ACTIVE or PAUSED → REVOKED, for ever.
+    Callers: company.
+    """
     ListConsents: _aio.UnaryUnaryMultiCallable[_consent_pb2.ListConsentsRequest, _consent_pb2.ListConsentsResponse]  # type: ignore[assignment]
-    """The calling company's consents, newest first."""
+    """The calling company's consents, newest first.
+    Callers: company.
+    """
     ListAccesses: _aio.UnaryUnaryMultiCallable[_consent_pb2.ListAccessesRequest, _consent_pb2.ListAccessesResponse]  # type: ignore[assignment]
-    """Every ledger entry that bears one of the calling company's subject tokens, each with its receipt."""
+    """Every ledger entry that bears one of the calling company's subject tokens, each with its receipt.
+    Callers: company.
+    """
 
 class ConsentServiceServicer(metaclass=_abc_1.ABCMeta):
     """Callers are companies (SPIFFE id `company/<entity>`, the opaque entity id of their registry attestation). A
@@ -86,7 +108,8 @@ class ConsentServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_consent_pb2.GrantConsentResponse, _abc.Awaitable[_consent_pb2.GrantConsentResponse]]:
         """Grants a consent, or a new version that supersedes the one before it. Recorded before it is acknowledged.
-        INVALID_ARGUMENT names the claim that is malformed or above the purpose's template.
+        INVALID_ARGUMENT names the claim that is malformed.
+        Callers: company.
         """
 
     @_abc_1.abstractmethod
@@ -95,7 +118,9 @@ class ConsentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _consent_pb2.PauseConsentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_consent_pb2.PauseConsentResponse, _abc.Awaitable[_consent_pb2.PauseConsentResponse]]:
-        """ACTIVE → PAUSED. FAILED_PRECONDITION (CONSENT_STATE) from any other state."""
+        """ACTIVE → PAUSED. FAILED_PRECONDITION (CONSENT_STATE) from any other state.
+        Callers: company.
+        """
 
     @_abc_1.abstractmethod
     def ResumeConsent(
@@ -103,7 +128,9 @@ class ConsentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _consent_pb2.ResumeConsentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_consent_pb2.ResumeConsentResponse, _abc.Awaitable[_consent_pb2.ResumeConsentResponse]]:
-        """PAUSED → ACTIVE."""
+        """PAUSED → ACTIVE.
+        Callers: company.
+        """
 
     @_abc_1.abstractmethod
     def RevokeConsent(
@@ -111,7 +138,9 @@ class ConsentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _consent_pb2.RevokeConsentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_consent_pb2.RevokeConsentResponse, _abc.Awaitable[_consent_pb2.RevokeConsentResponse]]:
-        """ACTIVE or PAUSED → REVOKED, for ever."""
+        """ACTIVE or PAUSED → REVOKED, for ever.
+        Callers: company.
+        """
 
     @_abc_1.abstractmethod
     def ListConsents(
@@ -119,7 +148,9 @@ class ConsentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _consent_pb2.ListConsentsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_consent_pb2.ListConsentsResponse, _abc.Awaitable[_consent_pb2.ListConsentsResponse]]:
-        """The calling company's consents, newest first."""
+        """The calling company's consents, newest first.
+        Callers: company.
+        """
 
     @_abc_1.abstractmethod
     def ListAccesses(
@@ -127,6 +158,8 @@ class ConsentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _consent_pb2.ListAccessesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_consent_pb2.ListAccessesResponse, _abc.Awaitable[_consent_pb2.ListAccessesResponse]]:
-        """Every ledger entry that bears one of the calling company's subject tokens, each with its receipt."""
+        """Every ledger entry that bears one of the calling company's subject tokens, each with its receipt.
+        Callers: company.
+        """
 
 def add_ConsentServiceServicer_to_server(servicer: ConsentServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -27,7 +27,9 @@ class GetFeaturesRequest(_message.Message):
 
     EVIDENCE_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def evidence(self) -> _evidence_pb2.EvidenceBundle: ...
+    def evidence(self) -> _evidence_pb2.EvidenceBundle:
+        """Everything that orders the release; verified before a row is read."""
+
     def __init__(
         self,
         *,
@@ -96,7 +98,9 @@ class GetCatalogueResponse(_message.Message):
     version: _builtins.str
     """SHA-256 (hex) over the canonical JSON of all column specifications."""
     @_builtins.property
-    def columns(self) -> _containers.RepeatedCompositeFieldContainer[Global___CatalogueColumn]: ...
+    def columns(self) -> _containers.RepeatedCompositeFieldContainer[Global___CatalogueColumn]:
+        """All columns, in the order of the department's own mapping."""
+
     def __init__(
         self,
         *,

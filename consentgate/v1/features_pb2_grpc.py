@@ -56,8 +56,9 @@ class FeatureServiceServicer:
         bank's signed request names, after the adapter verified the bundle itself.
         One leaf, one answer: a repeat with the same decision leaf gets the stored bytes.
         Errors: FAILED_PRECONDITION (LEDGER_STALE, CONSENT_REVOKED, CONSENT_FREQUENCY, CATALOGUE_CHANGED …),
-        PERMISSION_DENIED (EVIDENCE_*: the bundle does not prove what it must). An unknown company is no error: its
-        columns come back as `missing`, indistinguishable from others.
+        PERMISSION_DENIED (the bundle does not prove what it must: docs/wire.md, section 9.3). An unknown company is no
+        error: its columns come back as `missing`, indistinguishable from others.
+        Callers: gateway.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -65,6 +66,7 @@ class FeatureServiceServicer:
 
     def GetCatalogue(self, request, context):
         """The columns this department can release. Public among members; contains no data.
+        Callers: bank, gateway, reviewer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -174,6 +176,7 @@ class RevocationServiceServicer:
     def SubmitRevocation(self, request, context):
         """Hands a signed revocation or pause directly to this department, which honours it at once, whatever the ledger
         says. INVALID_ARGUMENT for a malformed statement; PERMISSION_DENIED when its signatures do not suffice.
+        Callers: company.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

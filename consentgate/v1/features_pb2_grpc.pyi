@@ -40,11 +40,14 @@ class FeatureServiceStub:
     bank's signed request names, after the adapter verified the bundle itself.
     One leaf, one answer: a repeat with the same decision leaf gets the stored bytes.
     Errors: FAILED_PRECONDITION (LEDGER_STALE, CONSENT_REVOKED, CONSENT_FREQUENCY, CATALOGUE_CHANGED …),
-    PERMISSION_DENIED (EVIDENCE_*: the bundle does not prove what it must). An unknown company is no error: its
-    columns come back as `missing`, indistinguishable from others.
+    PERMISSION_DENIED (the bundle does not prove what it must: docs/wire.md, section 9.3). An unknown company is no
+    error: its columns come back as `missing`, indistinguishable from others.
+    Callers: gateway.
     """
     GetCatalogue: _grpc.UnaryUnaryMultiCallable[_features_pb2.GetCatalogueRequest, _features_pb2.GetCatalogueResponse]
-    """The columns this department can release. Public among members; contains no data."""
+    """The columns this department can release. Public among members; contains no data.
+    Callers: bank, gateway, reviewer.
+    """
 
 @_typing.type_check_only
 class FeatureServiceAsyncStub(FeatureServiceStub):
@@ -56,11 +59,14 @@ class FeatureServiceAsyncStub(FeatureServiceStub):
     bank's signed request names, after the adapter verified the bundle itself.
     One leaf, one answer: a repeat with the same decision leaf gets the stored bytes.
     Errors: FAILED_PRECONDITION (LEDGER_STALE, CONSENT_REVOKED, CONSENT_FREQUENCY, CATALOGUE_CHANGED …),
-    PERMISSION_DENIED (EVIDENCE_*: the bundle does not prove what it must). An unknown company is no error: its
-    columns come back as `missing`, indistinguishable from others.
+    PERMISSION_DENIED (the bundle does not prove what it must: docs/wire.md, section 9.3). An unknown company is no
+    error: its columns come back as `missing`, indistinguishable from others.
+    Callers: gateway.
     """
     GetCatalogue: _aio.UnaryUnaryMultiCallable[_features_pb2.GetCatalogueRequest, _features_pb2.GetCatalogueResponse]  # type: ignore[assignment]
-    """The columns this department can release. Public among members; contains no data."""
+    """The columns this department can release. Public among members; contains no data.
+    Callers: bank, gateway, reviewer.
+    """
 
 class FeatureServiceServicer(metaclass=_abc_1.ABCMeta):
     """Served by every department adapter; called by the gateway."""
@@ -75,8 +81,9 @@ class FeatureServiceServicer(metaclass=_abc_1.ABCMeta):
         bank's signed request names, after the adapter verified the bundle itself.
         One leaf, one answer: a repeat with the same decision leaf gets the stored bytes.
         Errors: FAILED_PRECONDITION (LEDGER_STALE, CONSENT_REVOKED, CONSENT_FREQUENCY, CATALOGUE_CHANGED …),
-        PERMISSION_DENIED (EVIDENCE_*: the bundle does not prove what it must). An unknown company is no error: its
-        columns come back as `missing`, indistinguishable from others.
+        PERMISSION_DENIED (the bundle does not prove what it must: docs/wire.md, section 9.3). An unknown company is no
+        error: its columns come back as `missing`, indistinguishable from others.
+        Callers: gateway.
         """
 
     @_abc_1.abstractmethod
@@ -85,7 +92,9 @@ class FeatureServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _features_pb2.GetCatalogueRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_features_pb2.GetCatalogueResponse, _abc.Awaitable[_features_pb2.GetCatalogueResponse]]:
-        """The columns this department can release. Public among members; contains no data."""
+        """The columns this department can release. Public among members; contains no data.
+        Callers: bank, gateway, reviewer.
+        """
 
 def add_FeatureServiceServicer_to_server(servicer: FeatureServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 
@@ -99,6 +108,7 @@ class RevocationServiceStub:
     SubmitRevocation: _grpc.UnaryUnaryMultiCallable[_features_pb2.SubmitRevocationRequest, _features_pb2.SubmitRevocationResponse]
     """Hands a signed revocation or pause directly to this department, which honours it at once, whatever the ledger
     says. INVALID_ARGUMENT for a malformed statement; PERMISSION_DENIED when its signatures do not suffice.
+    Callers: company.
     """
 
 @_typing.type_check_only
@@ -109,6 +119,7 @@ class RevocationServiceAsyncStub(RevocationServiceStub):
     SubmitRevocation: _aio.UnaryUnaryMultiCallable[_features_pb2.SubmitRevocationRequest, _features_pb2.SubmitRevocationResponse]  # type: ignore[assignment]
     """Hands a signed revocation or pause directly to this department, which honours it at once, whatever the ledger
     says. INVALID_ARGUMENT for a malformed statement; PERMISSION_DENIED when its signatures do not suffice.
+    Callers: company.
     """
 
 class RevocationServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -122,6 +133,7 @@ class RevocationServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_features_pb2.SubmitRevocationResponse, _abc.Awaitable[_features_pb2.SubmitRevocationResponse]]:
         """Hands a signed revocation or pause directly to this department, which honours it at once, whatever the ledger
         says. INVALID_ARGUMENT for a malformed statement; PERMISSION_DENIED when its signatures do not suffice.
+        Callers: company.
         """
 
 def add_RevocationServiceServicer_to_server(servicer: RevocationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class KeyServiceStub:
-    """Missing associated documentation comment in .proto file."""
+    """Served by the gateway: which Paillier key belongs to which bank.
+    """
 
     def __init__(self, channel):
         """Constructor.
@@ -42,11 +43,13 @@ class KeyServiceStub:
 
 
 class KeyServiceServicer:
-    """Missing associated documentation comment in .proto file."""
+    """Served by the gateway: which Paillier key belongs to which bank.
+    """
 
     def RegisterKey(self, request, context):
         """Registers a Paillier public key once, with a Paillier-Blum proof. Repeating it with the same key returns the
         same receipt. INVALID_ARGUMENT: the key or proof fails a named condition.
+        Callers: bank.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -69,7 +72,8 @@ def add_KeyServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class KeyService:
-    """Missing associated documentation comment in .proto file."""
+    """Served by the gateway: which Paillier key belongs to which bank.
+    """
 
     @staticmethod
     def RegisterKey(request,

@@ -29,6 +29,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class KeyServiceStub:
+    """Served by the gateway: which Paillier key belongs to which bank."""
+
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
@@ -36,17 +38,23 @@ class KeyServiceStub:
     RegisterKey: _grpc.UnaryUnaryMultiCallable[_keys_pb2.RegisterKeyRequest, _keys_pb2.RegisterKeyResponse]
     """Registers a Paillier public key once, with a Paillier-Blum proof. Repeating it with the same key returns the
     same receipt. INVALID_ARGUMENT: the key or proof fails a named condition.
+    Callers: bank.
     """
 
 @_typing.type_check_only
 class KeyServiceAsyncStub(KeyServiceStub):
+    """Served by the gateway: which Paillier key belongs to which bank."""
+
     def __init__(self, channel: _aio.Channel) -> None: ...
     RegisterKey: _aio.UnaryUnaryMultiCallable[_keys_pb2.RegisterKeyRequest, _keys_pb2.RegisterKeyResponse]  # type: ignore[assignment]
     """Registers a Paillier public key once, with a Paillier-Blum proof. Repeating it with the same key returns the
     same receipt. INVALID_ARGUMENT: the key or proof fails a named condition.
+    Callers: bank.
     """
 
 class KeyServiceServicer(metaclass=_abc_1.ABCMeta):
+    """Served by the gateway: which Paillier key belongs to which bank."""
+
     @_abc_1.abstractmethod
     def RegisterKey(
         self,
@@ -55,6 +63,7 @@ class KeyServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_keys_pb2.RegisterKeyResponse, _abc.Awaitable[_keys_pb2.RegisterKeyResponse]]:
         """Registers a Paillier public key once, with a Paillier-Blum proof. Repeating it with the same key returns the
         same receipt. INVALID_ARGUMENT: the key or proof fails a named condition.
+        Callers: bank.
         """
 
 def add_KeyServiceServicer_to_server(servicer: KeyServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -60,7 +60,9 @@ class AppendResponse(_message.Message):
     existing: _builtins.bool
     """True when `key` was known and an earlier entry is returned."""
     @_builtins.property
-    def receipt(self) -> _evidence_pb2.Receipt: ...
+    def receipt(self) -> _evidence_pb2.Receipt:
+        """The recorded leaf with its witnessed proof."""
+
     def __init__(
         self,
         *,
@@ -117,6 +119,7 @@ class ListEntriesRequest(_message.Message):
     START_FIELD_NUMBER: _builtins.int
     END_FIELD_NUMBER: _builtins.int
     start: _builtins.int
+    """First leaf index wanted."""
     end: _builtins.int
     """Exclusive. Beyond the tree: cut off at its size."""
     def __init__(
@@ -181,7 +184,9 @@ class GetReceiptResponse(_message.Message):
 
     RECEIPT_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def receipt(self) -> _evidence_pb2.Receipt: ...
+    def receipt(self) -> _evidence_pb2.Receipt:
+        """The leaf with its proof in the newest cosigned checkpoint."""
+
     def __init__(
         self,
         *,
@@ -202,7 +207,9 @@ class GetConsistencyProofRequest(_message.Message):
     OLD_SIZE_FIELD_NUMBER: _builtins.int
     NEW_SIZE_FIELD_NUMBER: _builtins.int
     old_size: _builtins.int
+    """The smaller tree size; 0 has an empty proof."""
     new_size: _builtins.int
+    """The larger one; NOT_FOUND beyond the newest checkpoint."""
     def __init__(
         self,
         *,
@@ -304,12 +311,17 @@ class SearchEntriesRequest(_message.Message):
     subject: _builtins.str
     """All given filters must hold; empty ones do not filter."""
     institution: _builtins.str
+    """Id of a bank."""
     kind: _builtins.str
+    """Kind of entry, e.g. `query.decision`."""
     purpose: _builtins.str
+    """Purpose code."""
     category: _builtins.str
+    """Category of data, of consents."""
     verdict: _builtins.str
     """`allow` or `deny`."""
     reason: _builtins.str
+    """Reason code of a denial, as in the error catalogue."""
     after_seq: _builtins.int
     """Results with sequence numbers greater than this."""
     from_start: _builtins.bool
@@ -317,9 +329,13 @@ class SearchEntriesRequest(_message.Message):
     page_size: _builtins.int
     """At most this many; 0 means 50."""
     @_builtins.property
-    def not_before(self) -> _timestamp_pb2.Timestamp: ...
+    def not_before(self) -> _timestamp_pb2.Timestamp:
+        """Entries dated earlier are left out."""
+
     @_builtins.property
-    def not_after(self) -> _timestamp_pb2.Timestamp: ...
+    def not_after(self) -> _timestamp_pb2.Timestamp:
+        """Entries dated later are left out."""
+
     def __init__(
         self,
         *,
@@ -353,7 +369,9 @@ class SearchEntriesResponse(_message.Message):
     complete: _builtins.bool
     """False when more may follow; continue after the last leaf's `seq`."""
     @_builtins.property
-    def leaves(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]: ...
+    def leaves(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """Exact leaf bytes, oldest first."""
+
     def __init__(
         self,
         *,
@@ -377,6 +395,7 @@ class ListSubjectEntriesRequest(_message.Message):
     FROM_START_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     after_seq: _builtins.int
+    """Entries with sequence numbers greater than this."""
     from_start: _builtins.bool
     """True to begin at the first entry, whatever after_seq says."""
     page_size: _builtins.int
@@ -410,7 +429,9 @@ class ListSubjectEntriesResponse(_message.Message):
     tree_size: _builtins.int
     """Tree size up to which the log was searched."""
     @_builtins.property
-    def entries(self) -> _containers.RepeatedCompositeFieldContainer[_evidence_pb2.Receipt]: ...
+    def entries(self) -> _containers.RepeatedCompositeFieldContainer[_evidence_pb2.Receipt]:
+        """Leaves with proofs, oldest first."""
+
     def __init__(
         self,
         *,

@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class LedgerServiceStub:
-    """Missing associated documentation comment in .proto file."""
+    """Served by the ledger, or by the gateway that embeds it.
+    """
 
     def __init__(self, channel):
         """Constructor.
@@ -77,12 +78,14 @@ class LedgerServiceStub:
 
 
 class LedgerServiceServicer:
-    """Missing associated documentation comment in .proto file."""
+    """Served by the ledger, or by the gateway that embeds it.
+    """
 
     def Append(self, request, context):
         """Appends one entry and returns when it is durable and its checkpoint is witnessed (role gateway). Idempotent on
         `key`: a repeat returns the entry recorded first. RESOURCE_EXHAUSTED when the queue is full (nothing written);
         UNAVAILABLE/LEDGER_QUORUM when the entry is durable but the witnesses did not answer: repeat with the same key.
+        Callers: gateway.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -90,6 +93,7 @@ class LedgerServiceServicer:
 
     def GetCheckpoint(self, request, context):
         """Newest checkpoint, cosigned.
+        Callers: bank, company, department, gateway, officer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -97,6 +101,7 @@ class LedgerServiceServicer:
 
     def ListEntries(self, request, context):
         """Whole leaves, [start, end), at most 1,000 a call.
+        Callers: department, gateway, officer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -104,6 +109,7 @@ class LedgerServiceServicer:
 
     def GetReceipt(self, request, context):
         """One leaf with its inclusion in the newest cosigned checkpoint.
+        Callers: department, gateway, officer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -111,6 +117,7 @@ class LedgerServiceServicer:
 
     def GetConsistencyProof(self, request, context):
         """RFC 6962 consistency proof between two tree sizes.
+        Callers: bank, company, department, gateway, officer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -118,6 +125,7 @@ class LedgerServiceServicer:
 
     def Tail(self, request, context):
         """Every leaf from `start` on, then each new one as it is recorded, with checkpoints; never ends by itself.
+        Callers: department, gateway, officer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -125,6 +133,7 @@ class LedgerServiceServicer:
 
     def SearchEntries(self, request, context):
         """Officers' search. Itself recorded as `access.read` before the first result leaves.
+        Callers: officer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -132,6 +141,7 @@ class LedgerServiceServicer:
 
     def ListSubjectEntries(self, request, context):
         """Entries that bear one of the given subject tokens (role gateway, on behalf of the company whose tokens they are).
+        Callers: gateway.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -189,7 +199,8 @@ def add_LedgerServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class LedgerService:
-    """Missing associated documentation comment in .proto file."""
+    """Served by the ledger, or by the gateway that embeds it.
+    """
 
     @staticmethod
     def Append(request,
@@ -432,6 +443,7 @@ class WitnessServiceServicer:
     def AddCheckpoint(self, request, context):
         """Verifies that the checkpoint extends the one this witness cosigned last, stores it and cosigns it, atomically.
         ABORTED/WITNESS_CONFLICT when old_size is not the size the witness knows; ErrorInfo metadata `known_size` says it.
+        Callers: gateway, ledger.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

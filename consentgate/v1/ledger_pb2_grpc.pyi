@@ -30,6 +30,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class LedgerServiceStub:
+    """Served by the ledger, or by the gateway that embeds it."""
+
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
@@ -38,46 +40,80 @@ class LedgerServiceStub:
     """Appends one entry and returns when it is durable and its checkpoint is witnessed (role gateway). Idempotent on
     `key`: a repeat returns the entry recorded first. RESOURCE_EXHAUSTED when the queue is full (nothing written);
     UNAVAILABLE/LEDGER_QUORUM when the entry is durable but the witnesses did not answer: repeat with the same key.
+    Callers: gateway.
     """
     GetCheckpoint: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.GetCheckpointRequest, _ledger_pb2.GetCheckpointResponse]
-    """Newest checkpoint, cosigned."""
+    """Newest checkpoint, cosigned.
+    Callers: bank, company, department, gateway, officer.
+    """
     ListEntries: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.ListEntriesRequest, _ledger_pb2.ListEntriesResponse]
-    """Whole leaves, [start, end), at most 1,000 a call."""
+    """Whole leaves, [start, end), at most 1,000 a call.
+    Callers: department, gateway, officer.
+    """
     GetReceipt: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.GetReceiptRequest, _ledger_pb2.GetReceiptResponse]
-    """One leaf with its inclusion in the newest cosigned checkpoint."""
+    """One leaf with its inclusion in the newest cosigned checkpoint.
+    Callers: department, gateway, officer.
+    """
     GetConsistencyProof: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.GetConsistencyProofRequest, _ledger_pb2.GetConsistencyProofResponse]
-    """RFC 6962 consistency proof between two tree sizes."""
+    """RFC 6962 consistency proof between two tree sizes.
+    Callers: bank, company, department, gateway, officer.
+    """
     Tail: _grpc.UnaryStreamMultiCallable[_ledger_pb2.TailRequest, _ledger_pb2.TailResponse]
-    """Every leaf from `start` on, then each new one as it is recorded, with checkpoints; never ends by itself."""
+    """Every leaf from `start` on, then each new one as it is recorded, with checkpoints; never ends by itself.
+    Callers: department, gateway, officer.
+    """
     SearchEntries: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.SearchEntriesRequest, _ledger_pb2.SearchEntriesResponse]
-    """Officers' search. Itself recorded as `access.read` before the first result leaves."""
+    """Officers' search. Itself recorded as `access.read` before the first result leaves.
+    Callers: officer.
+    """
     ListSubjectEntries: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.ListSubjectEntriesRequest, _ledger_pb2.ListSubjectEntriesResponse]
-    """Entries that bear one of the given subject tokens (role gateway, on behalf of the company whose tokens they are)."""
+    """Entries that bear one of the given subject tokens (role gateway, on behalf of the company whose tokens they are).
+    Callers: gateway.
+    """
 
 @_typing.type_check_only
 class LedgerServiceAsyncStub(LedgerServiceStub):
+    """Served by the ledger, or by the gateway that embeds it."""
+
     def __init__(self, channel: _aio.Channel) -> None: ...
     Append: _aio.UnaryUnaryMultiCallable[_ledger_pb2.AppendRequest, _ledger_pb2.AppendResponse]  # type: ignore[assignment]
     """Appends one entry and returns when it is durable and its checkpoint is witnessed (role gateway). Idempotent on
     `key`: a repeat returns the entry recorded first. RESOURCE_EXHAUSTED when the queue is full (nothing written);
     UNAVAILABLE/LEDGER_QUORUM when the entry is durable but the witnesses did not answer: repeat with the same key.
+    Callers: gateway.
     """
     GetCheckpoint: _aio.UnaryUnaryMultiCallable[_ledger_pb2.GetCheckpointRequest, _ledger_pb2.GetCheckpointResponse]  # type: ignore[assignment]
-    """Newest checkpoint, cosigned."""
+    """Newest checkpoint, cosigned.
+    Callers: bank, company, department, gateway, officer.
+    """
     ListEntries: _aio.UnaryUnaryMultiCallable[_ledger_pb2.ListEntriesRequest, _ledger_pb2.ListEntriesResponse]  # type: ignore[assignment]
-    """Whole leaves, [start, end), at most 1,000 a call."""
+    """Whole leaves, [start, end), at most 1,000 a call.
+    Callers: department, gateway, officer.
+    """
     GetReceipt: _aio.UnaryUnaryMultiCallable[_ledger_pb2.GetReceiptRequest, _ledger_pb2.GetReceiptResponse]  # type: ignore[assignment]
-    """One leaf with its inclusion in the newest cosigned checkpoint."""
+    """One leaf with its inclusion in the newest cosigned checkpoint.
+    Callers: department, gateway, officer.
+    """
     GetConsistencyProof: _aio.UnaryUnaryMultiCallable[_ledger_pb2.GetConsistencyProofRequest, _ledger_pb2.GetConsistencyProofResponse]  # type: ignore[assignment]
-    """RFC 6962 consistency proof between two tree sizes."""
+    """RFC 6962 consistency proof between two tree sizes.
+    Callers: bank, company, department, gateway, officer.
+    """
     Tail: _aio.UnaryStreamMultiCallable[_ledger_pb2.TailRequest, _ledger_pb2.TailResponse]  # type: ignore[assignment]
-    """Every leaf from `start` on, then each new one as it is recorded, with checkpoints; never ends by itself."""
+    """Every leaf from `start` on, then each new one as it is recorded, with checkpoints; never ends by itself.
+    Callers: department, gateway, officer.
+    """
     SearchEntries: _aio.UnaryUnaryMultiCallable[_ledger_pb2.SearchEntriesRequest, _ledger_pb2.SearchEntriesResponse]  # type: ignore[assignment]
-    """Officers' search. Itself recorded as `access.read` before the first result leaves."""
+    """Officers' search. Itself recorded as `access.read` before the first result leaves.
+    Callers: officer.
+    """
     ListSubjectEntries: _aio.UnaryUnaryMultiCallable[_ledger_pb2.ListSubjectEntriesRequest, _ledger_pb2.ListSubjectEntriesResponse]  # type: ignore[assignment]
-    """Entries that bear one of the given subject tokens (role gateway, on behalf of the company whose tokens they are)."""
+    """Entries that bear one of the given subject tokens (role gateway, on behalf of the company whose tokens they are).
+    Callers: gateway.
+    """
 
 class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
+    """Served by the ledger, or by the gateway that embeds it."""
+
     @_abc_1.abstractmethod
     def Append(
         self,
@@ -87,6 +123,7 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         """Appends one entry and returns when it is durable and its checkpoint is witnessed (role gateway). Idempotent on
         `key`: a repeat returns the entry recorded first. RESOURCE_EXHAUSTED when the queue is full (nothing written);
         UNAVAILABLE/LEDGER_QUORUM when the entry is durable but the witnesses did not answer: repeat with the same key.
+        Callers: gateway.
         """
 
     @_abc_1.abstractmethod
@@ -95,7 +132,9 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ledger_pb2.GetCheckpointRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_pb2.GetCheckpointResponse, _abc.Awaitable[_ledger_pb2.GetCheckpointResponse]]:
-        """Newest checkpoint, cosigned."""
+        """Newest checkpoint, cosigned.
+        Callers: bank, company, department, gateway, officer.
+        """
 
     @_abc_1.abstractmethod
     def ListEntries(
@@ -103,7 +142,9 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ledger_pb2.ListEntriesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_pb2.ListEntriesResponse, _abc.Awaitable[_ledger_pb2.ListEntriesResponse]]:
-        """Whole leaves, [start, end), at most 1,000 a call."""
+        """Whole leaves, [start, end), at most 1,000 a call.
+        Callers: department, gateway, officer.
+        """
 
     @_abc_1.abstractmethod
     def GetReceipt(
@@ -111,7 +152,9 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ledger_pb2.GetReceiptRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_pb2.GetReceiptResponse, _abc.Awaitable[_ledger_pb2.GetReceiptResponse]]:
-        """One leaf with its inclusion in the newest cosigned checkpoint."""
+        """One leaf with its inclusion in the newest cosigned checkpoint.
+        Callers: department, gateway, officer.
+        """
 
     @_abc_1.abstractmethod
     def GetConsistencyProof(
@@ -119,7 +162,9 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ledger_pb2.GetConsistencyProofRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_pb2.GetConsistencyProofResponse, _abc.Awaitable[_ledger_pb2.GetConsistencyProofResponse]]:
-        """RFC 6962 consistency proof between two tree sizes."""
+        """RFC 6962 consistency proof between two tree sizes.
+        Callers: bank, company, department, gateway, officer.
+        """
 
     @_abc_1.abstractmethod
     def Tail(
@@ -127,7 +172,9 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ledger_pb2.TailRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_ledger_pb2.TailResponse], _abc.AsyncIterator[_ledger_pb2.TailResponse]]:
-        """Every leaf from `start` on, then each new one as it is recorded, with checkpoints; never ends by itself."""
+        """Every leaf from `start` on, then each new one as it is recorded, with checkpoints; never ends by itself.
+        Callers: department, gateway, officer.
+        """
 
     @_abc_1.abstractmethod
     def SearchEntries(
@@ -135,7 +182,9 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ledger_pb2.SearchEntriesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_pb2.SearchEntriesResponse, _abc.Awaitable[_ledger_pb2.SearchEntriesResponse]]:
-        """Officers' search. Itself recorded as `access.read` before the first result leaves."""
+        """Officers' search. Itself recorded as `access.read` before the first result leaves.
+        Callers: officer.
+        """
 
     @_abc_1.abstractmethod
     def ListSubjectEntries(
@@ -143,7 +192,9 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ledger_pb2.ListSubjectEntriesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_pb2.ListSubjectEntriesResponse, _abc.Awaitable[_ledger_pb2.ListSubjectEntriesResponse]]:
-        """Entries that bear one of the given subject tokens (role gateway, on behalf of the company whose tokens they are)."""
+        """Entries that bear one of the given subject tokens (role gateway, on behalf of the company whose tokens they are).
+        Callers: gateway.
+        """
 
 def add_LedgerServiceServicer_to_server(servicer: LedgerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 
@@ -157,6 +208,7 @@ class WitnessServiceStub:
     AddCheckpoint: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.AddCheckpointRequest, _ledger_pb2.AddCheckpointResponse]
     """Verifies that the checkpoint extends the one this witness cosigned last, stores it and cosigns it, atomically.
     ABORTED/WITNESS_CONFLICT when old_size is not the size the witness knows; ErrorInfo metadata `known_size` says it.
+    Callers: gateway, ledger.
     """
 
 @_typing.type_check_only
@@ -167,6 +219,7 @@ class WitnessServiceAsyncStub(WitnessServiceStub):
     AddCheckpoint: _aio.UnaryUnaryMultiCallable[_ledger_pb2.AddCheckpointRequest, _ledger_pb2.AddCheckpointResponse]  # type: ignore[assignment]
     """Verifies that the checkpoint extends the one this witness cosigned last, stores it and cosigns it, atomically.
     ABORTED/WITNESS_CONFLICT when old_size is not the size the witness knows; ErrorInfo metadata `known_size` says it.
+    Callers: gateway, ledger.
     """
 
 class WitnessServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -180,6 +233,7 @@ class WitnessServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_ledger_pb2.AddCheckpointResponse, _abc.Awaitable[_ledger_pb2.AddCheckpointResponse]]:
         """Verifies that the checkpoint extends the one this witness cosigned last, stores it and cosigns it, atomically.
         ABORTED/WITNESS_CONFLICT when old_size is not the size the witness knows; ErrorInfo metadata `known_size` says it.
+        Callers: gateway, ledger.
         """
 
 def add_WitnessServiceServicer_to_server(servicer: WitnessServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -141,6 +141,7 @@ class GetScorecardResponse(_message.Message):
     WEIGHTS_FIELD_NUMBER: _builtins.int
     APPROVED_GROUPS_FIELD_NUMBER: _builtins.int
     header: _builtins.bytes
+    """Canonical JSON, as registered; its SHA-256 is the id."""
     weights: _builtins.bytes
     """Empty when the caller may not see the weights."""
     @_builtins.property
@@ -247,7 +248,9 @@ class ListScorecardsResponse(_message.Message):
     next_page_token: _builtins.str
     """Empty when there are no more."""
     @_builtins.property
-    def scorecards(self) -> _containers.RepeatedCompositeFieldContainer[Global___ScorecardSummary]: ...
+    def scorecards(self) -> _containers.RepeatedCompositeFieldContainer[Global___ScorecardSummary]:
+        """In the order of registration."""
+
     def __init__(
         self,
         *,
@@ -264,6 +267,8 @@ Global___ListScorecardsResponse: _TypeAlias = ListScorecardsResponse  # noqa: Y0
 
 @_typing.final
 class ScorecardSummary(_message.Message):
+    """A scorecard in a list."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     SCORECARD_FIELD_NUMBER: _builtins.int
@@ -273,10 +278,15 @@ class ScorecardSummary(_message.Message):
     scorecard: _builtins.str
     """64 lowercase hex digits."""
     name: _builtins.str
+    """The header's label."""
     @_builtins.property
-    def departments(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def departments(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Ids of the departments it reads."""
+
     @_builtins.property
-    def approved_groups(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def approved_groups(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Groups for which it is approved."""
+
     def __init__(
         self,
         *,

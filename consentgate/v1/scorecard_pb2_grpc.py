@@ -26,7 +26,9 @@ if _version_not_supported:
 
 
 class ScorecardServiceStub:
-    """Missing associated documentation comment in .proto file."""
+    """Served by the gateway. A scorecard that the caller may not see is SCORECARD_NOT_FOUND, exactly as one that does not
+    exist.
+    """
 
     def __init__(self, channel):
         """Constructor.
@@ -62,11 +64,14 @@ class ScorecardServiceStub:
 
 
 class ScorecardServiceServicer:
-    """Missing associated documentation comment in .proto file."""
+    """Served by the gateway. A scorecard that the caller may not see is SCORECARD_NOT_FOUND, exactly as one that does not
+    exist.
+    """
 
     def RegisterScorecard(self, request, context):
         """Registers header and weights. INVALID_ARGUMENT names the field; SCORECARD_RANGE when the exact worst case does
         not fit the slot. Repeating it is harmless.
+        Callers: bank, reviewer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -75,6 +80,7 @@ class ScorecardServiceServicer:
     def SubmitApproval(self, request, context):
         """Adds the next link to a grantee group's approval chain (approval or retirement), signed by two reviewers, after
         the gateway repeated the disclosure judgement for the whole set.
+        Callers: reviewer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -82,6 +88,7 @@ class ScorecardServiceServicer:
 
     def GetScorecard(self, request, context):
         """Header, state and, for reviewers and the owning bank, the weights.
+        Callers: bank, reviewer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -89,6 +96,7 @@ class ScorecardServiceServicer:
 
     def GetDisclosureReport(self, request, context):
         """The disclosure report for a group's judged set with one more scorecard, to be reviewed before signing.
+        Callers: bank, reviewer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -96,6 +104,7 @@ class ScorecardServiceServicer:
 
     def ListScorecards(self, request, context):
         """Scorecards the caller may see.
+        Callers: bank, reviewer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -138,7 +147,9 @@ def add_ScorecardServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ScorecardService:
-    """Missing associated documentation comment in .proto file."""
+    """Served by the gateway. A scorecard that the caller may not see is SCORECARD_NOT_FOUND, exactly as one that does not
+    exist.
+    """
 
     @staticmethod
     def RegisterScorecard(request,

@@ -29,6 +29,10 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ScorecardServiceStub:
+    """Served by the gateway. A scorecard that the caller may not see is SCORECARD_NOT_FOUND, exactly as one that does not
+    exist.
+    """
+
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
@@ -36,37 +40,61 @@ class ScorecardServiceStub:
     RegisterScorecard: _grpc.UnaryUnaryMultiCallable[_scorecard_pb2.RegisterScorecardRequest, _scorecard_pb2.RegisterScorecardResponse]
     """Registers header and weights. INVALID_ARGUMENT names the field; SCORECARD_RANGE when the exact worst case does
     not fit the slot. Repeating it is harmless.
+    Callers: bank, reviewer.
     """
     SubmitApproval: _grpc.UnaryUnaryMultiCallable[_scorecard_pb2.SubmitApprovalRequest, _scorecard_pb2.SubmitApprovalResponse]
     """Adds the next link to a grantee group's approval chain (approval or retirement), signed by two reviewers, after
     the gateway repeated the disclosure judgement for the whole set.
+    Callers: reviewer.
     """
     GetScorecard: _grpc.UnaryUnaryMultiCallable[_scorecard_pb2.GetScorecardRequest, _scorecard_pb2.GetScorecardResponse]
-    """Header, state and, for reviewers and the owning bank, the weights."""
+    """Header, state and, for reviewers and the owning bank, the weights.
+    Callers: bank, reviewer.
+    """
     GetDisclosureReport: _grpc.UnaryUnaryMultiCallable[_scorecard_pb2.GetDisclosureReportRequest, _scorecard_pb2.GetDisclosureReportResponse]
-    """The disclosure report for a group's judged set with one more scorecard, to be reviewed before signing."""
+    """The disclosure report for a group's judged set with one more scorecard, to be reviewed before signing.
+    Callers: bank, reviewer.
+    """
     ListScorecards: _grpc.UnaryUnaryMultiCallable[_scorecard_pb2.ListScorecardsRequest, _scorecard_pb2.ListScorecardsResponse]
-    """Scorecards the caller may see."""
+    """Scorecards the caller may see.
+    Callers: bank, reviewer.
+    """
 
 @_typing.type_check_only
 class ScorecardServiceAsyncStub(ScorecardServiceStub):
+    """Served by the gateway. A scorecard that the caller may not see is SCORECARD_NOT_FOUND, exactly as one that does not
+    exist.
+    """
+
     def __init__(self, channel: _aio.Channel) -> None: ...
     RegisterScorecard: _aio.UnaryUnaryMultiCallable[_scorecard_pb2.RegisterScorecardRequest, _scorecard_pb2.RegisterScorecardResponse]  # type: ignore[assignment]
     """Registers header and weights. INVALID_ARGUMENT names the field; SCORECARD_RANGE when the exact worst case does
     not fit the slot. Repeating it is harmless.
+    Callers: bank, reviewer.
     """
     SubmitApproval: _aio.UnaryUnaryMultiCallable[_scorecard_pb2.SubmitApprovalRequest, _scorecard_pb2.SubmitApprovalResponse]  # type: ignore[assignment]
     """Adds the next link to a grantee group's approval chain (approval or retirement), signed by two reviewers, after
     the gateway repeated the disclosure judgement for the whole set.
+    Callers: reviewer.
     """
     GetScorecard: _aio.UnaryUnaryMultiCallable[_scorecard_pb2.GetScorecardRequest, _scorecard_pb2.GetScorecardResponse]  # type: ignore[assignment]
-    """Header, state and, for reviewers and the owning bank, the weights."""
+    """Header, state and, for reviewers and the owning bank, the weights.
+    Callers: bank, reviewer.
+    """
     GetDisclosureReport: _aio.UnaryUnaryMultiCallable[_scorecard_pb2.GetDisclosureReportRequest, _scorecard_pb2.GetDisclosureReportResponse]  # type: ignore[assignment]
-    """The disclosure report for a group's judged set with one more scorecard, to be reviewed before signing."""
+    """The disclosure report for a group's judged set with one more scorecard, to be reviewed before signing.
+    Callers: bank, reviewer.
+    """
     ListScorecards: _aio.UnaryUnaryMultiCallable[_scorecard_pb2.ListScorecardsRequest, _scorecard_pb2.ListScorecardsResponse]  # type: ignore[assignment]
-    """Scorecards the caller may see."""
+    """Scorecards the caller may see.
+    Callers: bank, reviewer.
+    """
 
 class ScorecardServiceServicer(metaclass=_abc_1.ABCMeta):
+    """Served by the gateway. A scorecard that the caller may not see is SCORECARD_NOT_FOUND, exactly as one that does not
+    exist.
+    """
+
     @_abc_1.abstractmethod
     def RegisterScorecard(
         self,
@@ -75,6 +103,7 @@ class ScorecardServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_scorecard_pb2.RegisterScorecardResponse, _abc.Awaitable[_scorecard_pb2.RegisterScorecardResponse]]:
         """Registers header and weights. INVALID_ARGUMENT names the field; SCORECARD_RANGE when the exact worst case does
         not fit the slot. Repeating it is harmless.
+        Callers: bank, reviewer.
         """
 
     @_abc_1.abstractmethod
@@ -85,6 +114,7 @@ class ScorecardServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_scorecard_pb2.SubmitApprovalResponse, _abc.Awaitable[_scorecard_pb2.SubmitApprovalResponse]]:
         """Adds the next link to a grantee group's approval chain (approval or retirement), signed by two reviewers, after
         the gateway repeated the disclosure judgement for the whole set.
+        Callers: reviewer.
         """
 
     @_abc_1.abstractmethod
@@ -93,7 +123,9 @@ class ScorecardServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _scorecard_pb2.GetScorecardRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_scorecard_pb2.GetScorecardResponse, _abc.Awaitable[_scorecard_pb2.GetScorecardResponse]]:
-        """Header, state and, for reviewers and the owning bank, the weights."""
+        """Header, state and, for reviewers and the owning bank, the weights.
+        Callers: bank, reviewer.
+        """
 
     @_abc_1.abstractmethod
     def GetDisclosureReport(
@@ -101,7 +133,9 @@ class ScorecardServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _scorecard_pb2.GetDisclosureReportRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_scorecard_pb2.GetDisclosureReportResponse, _abc.Awaitable[_scorecard_pb2.GetDisclosureReportResponse]]:
-        """The disclosure report for a group's judged set with one more scorecard, to be reviewed before signing."""
+        """The disclosure report for a group's judged set with one more scorecard, to be reviewed before signing.
+        Callers: bank, reviewer.
+        """
 
     @_abc_1.abstractmethod
     def ListScorecards(
@@ -109,6 +143,8 @@ class ScorecardServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _scorecard_pb2.ListScorecardsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_scorecard_pb2.ListScorecardsResponse, _abc.Awaitable[_scorecard_pb2.ListScorecardsResponse]]:
-        """Scorecards the caller may see."""
+        """Scorecards the caller may see.
+        Callers: bank, reviewer.
+        """
 
 def add_ScorecardServiceServicer_to_server(servicer: ScorecardServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -30,6 +30,7 @@ class _RequestState:
 class _RequestStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RequestState.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     REQUEST_STATE_UNSPECIFIED: _RequestState.ValueType  # 0
+    """Never sent."""
     REQUEST_STATE_PENDING: _RequestState.ValueType  # 1
     """Reserved; no decision yet."""
     REQUEST_STATE_DENIED: _RequestState.ValueType  # 2
@@ -41,9 +42,11 @@ class _RequestStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RequestS
     REQUEST_STATE_FAILED: _RequestState.ValueType  # 5
     """Allowed, but a later step failed; nothing was released to the bank."""
 
-class RequestState(_RequestState, metaclass=_RequestStateEnumTypeWrapper): ...
+class RequestState(_RequestState, metaclass=_RequestStateEnumTypeWrapper):
+    """How far a request came."""
 
 REQUEST_STATE_UNSPECIFIED: RequestState.ValueType  # 0
+"""Never sent."""
 REQUEST_STATE_PENDING: RequestState.ValueType  # 1
 """Reserved; no decision yet."""
 REQUEST_STATE_DENIED: RequestState.ValueType  # 2
@@ -263,7 +266,9 @@ class ListRequestsResponse(_message.Message):
     next_page_token: _builtins.str
     """Empty when there are no more."""
     @_builtins.property
-    def requests(self) -> _containers.RepeatedCompositeFieldContainer[Global___RequestSummary]: ...
+    def requests(self) -> _containers.RepeatedCompositeFieldContainer[Global___RequestSummary]:
+        """Newest first."""
+
     def __init__(
         self,
         *,
@@ -294,10 +299,13 @@ class RequestSummary(_message.Message):
     step: _builtins.int
     """Last completed step of docs/request-flow.md, 1 to 11."""
     state: Global___RequestState.ValueType
+    """What became of it."""
     reason: _builtins.str
     """Reason code; empty unless denied or failed."""
     @_builtins.property
-    def received_at(self) -> _timestamp_pb2.Timestamp: ...
+    def received_at(self) -> _timestamp_pb2.Timestamp:
+        """When the gateway received it first."""
+
     def __init__(
         self,
         *,

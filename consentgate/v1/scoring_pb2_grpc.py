@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class ScoringServiceStub:
-    """Missing associated documentation comment in .proto file."""
+    """Served by the gateway.
+    """
 
     def __init__(self, channel):
         """Constructor.
@@ -52,12 +53,14 @@ class ScoringServiceStub:
 
 
 class ScoringServiceServicer:
-    """Missing associated documentation comment in .proto file."""
+    """Served by the gateway.
+    """
 
     def Score(self, request, context):
         """Runs the eleven steps of docs/request-flow.md. Idempotent on (bank, request id): the same signed bytes get the
         stored answer, other bytes get ABORTED/IDEMPOTENCY_CONFLICT. A denial is PERMISSION_DENIED or
         FAILED_PRECONDITION with a reason in ErrorInfo; it stands on the ledger before it is returned.
+        Callers: bank.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -66,6 +69,7 @@ class ScoringServiceServicer:
     def DryRun(self, request, context):
         """Would this be allowed now, and if not, which facts would have to change? Releases nothing, uses up nothing, and
         promises nothing. A bank that is not the grantee learns only CONSENT_NOT_FOUND.
+        Callers: bank.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -73,6 +77,7 @@ class ScoringServiceServicer:
 
     def ListRequests(self, request, context):
         """The calling bank's own requests, newest first.
+        Callers: bank.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -105,7 +110,8 @@ def add_ScoringServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ScoringService:
-    """Missing associated documentation comment in .proto file."""
+    """Served by the gateway.
+    """
 
     @staticmethod
     def Score(request,

@@ -29,6 +29,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ScoringServiceStub:
+    """Served by the gateway."""
+
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
@@ -37,30 +39,42 @@ class ScoringServiceStub:
     """Runs the eleven steps of docs/request-flow.md. Idempotent on (bank, request id): the same signed bytes get the
     stored answer, other bytes get ABORTED/IDEMPOTENCY_CONFLICT. A denial is PERMISSION_DENIED or
     FAILED_PRECONDITION with a reason in ErrorInfo; it stands on the ledger before it is returned.
+    Callers: bank.
     """
     DryRun: _grpc.UnaryUnaryMultiCallable[_scoring_pb2.DryRunRequest, _scoring_pb2.DryRunResponse]
     """Would this be allowed now, and if not, which facts would have to change? Releases nothing, uses up nothing, and
     promises nothing. A bank that is not the grantee learns only CONSENT_NOT_FOUND.
+    Callers: bank.
     """
     ListRequests: _grpc.UnaryUnaryMultiCallable[_scoring_pb2.ListRequestsRequest, _scoring_pb2.ListRequestsResponse]
-    """The calling bank's own requests, newest first."""
+    """The calling bank's own requests, newest first.
+    Callers: bank.
+    """
 
 @_typing.type_check_only
 class ScoringServiceAsyncStub(ScoringServiceStub):
+    """Served by the gateway."""
+
     def __init__(self, channel: _aio.Channel) -> None: ...
     Score: _aio.UnaryUnaryMultiCallable[_scoring_pb2.ScoreRequest, _scoring_pb2.ScoreResponse]  # type: ignore[assignment]
     """Runs the eleven steps of docs/request-flow.md. Idempotent on (bank, request id): the same signed bytes get the
     stored answer, other bytes get ABORTED/IDEMPOTENCY_CONFLICT. A denial is PERMISSION_DENIED or
     FAILED_PRECONDITION with a reason in ErrorInfo; it stands on the ledger before it is returned.
+    Callers: bank.
     """
     DryRun: _aio.UnaryUnaryMultiCallable[_scoring_pb2.DryRunRequest, _scoring_pb2.DryRunResponse]  # type: ignore[assignment]
     """Would this be allowed now, and if not, which facts would have to change? Releases nothing, uses up nothing, and
     promises nothing. A bank that is not the grantee learns only CONSENT_NOT_FOUND.
+    Callers: bank.
     """
     ListRequests: _aio.UnaryUnaryMultiCallable[_scoring_pb2.ListRequestsRequest, _scoring_pb2.ListRequestsResponse]  # type: ignore[assignment]
-    """The calling bank's own requests, newest first."""
+    """The calling bank's own requests, newest first.
+    Callers: bank.
+    """
 
 class ScoringServiceServicer(metaclass=_abc_1.ABCMeta):
+    """Served by the gateway."""
+
     @_abc_1.abstractmethod
     def Score(
         self,
@@ -70,6 +84,7 @@ class ScoringServiceServicer(metaclass=_abc_1.ABCMeta):
         """Runs the eleven steps of docs/request-flow.md. Idempotent on (bank, request id): the same signed bytes get the
         stored answer, other bytes get ABORTED/IDEMPOTENCY_CONFLICT. A denial is PERMISSION_DENIED or
         FAILED_PRECONDITION with a reason in ErrorInfo; it stands on the ledger before it is returned.
+        Callers: bank.
         """
 
     @_abc_1.abstractmethod
@@ -80,6 +95,7 @@ class ScoringServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_scoring_pb2.DryRunResponse, _abc.Awaitable[_scoring_pb2.DryRunResponse]]:
         """Would this be allowed now, and if not, which facts would have to change? Releases nothing, uses up nothing, and
         promises nothing. A bank that is not the grantee learns only CONSENT_NOT_FOUND.
+        Callers: bank.
         """
 
     @_abc_1.abstractmethod
@@ -88,6 +104,8 @@ class ScoringServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _scoring_pb2.ListRequestsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_scoring_pb2.ListRequestsResponse, _abc.Awaitable[_scoring_pb2.ListRequestsResponse]]:
-        """The calling bank's own requests, newest first."""
+        """The calling bank's own requests, newest first.
+        Callers: bank.
+        """
 
 def add_ScoringServiceServicer_to_server(servicer: ScoringServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
