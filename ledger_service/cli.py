@@ -1,10 +1,13 @@
-"""The `ledger` command: verify, read and export a log."""
+"""The `ledger` command: serve, verify, read and export a log."""
 
 from __future__ import annotations
 
 from consentgate.terminal import new_app, run
 from ledger_service.cli_export import export
+from ledger_service.cli_fsck import fsck
+from ledger_service.cli_search import search
 from ledger_service.cli_serve import keygen, serve, witness
+from ledger_service.cli_show import show
 from ledger_service.cli_verify import verify
 
 app = new_app("The consent ledger: serve it, read it, and verify it without trusting it.")
@@ -12,7 +15,10 @@ app.command()(serve)
 app.command()(keygen)
 app.add_typer(witness, name="witness")
 app.command()(verify)
+app.command()(show)
+app.command()(search)
 app.command()(export)
+app.command()(fsck)
 
 
 def main() -> None:

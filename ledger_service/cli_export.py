@@ -7,7 +7,6 @@ succeeds.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -15,17 +14,13 @@ import typer
 
 from consentgate.anchors import Anchors
 from consentgate.terminal import show
-from ledger.checkpoint import Checkpoint
-from ledger.errors import NotFound
-from ledger.export import WRITE_CHUNK, write_export
-from ledger.note import Note
+from ledger.export import write_export
 from ledger.policy import LogPolicy
-from ledger.storage.interface import LogReader
-from ledger.storage.sqlite_reader import SqliteReader
 from ledger.verify import verify_export
 from ledger_service.cli_output import explaining, load_policy, measuring
 from ledger_service.cli_verify import report_lines, report_members
 from ledger_service.config import LedgerConfig
+from ledger_service.local_log import opened_log
 
 
 def export(
@@ -46,11 +41,8 @@ def export(
         raise typer.BadParameter(f"{directory} exists already", param_hint="DIRECTORY")
     source, trusted = open_source(config, database, policy)
     with explaining(as_json):
-        reader = SqliteReader(source)
-        try:
-            _write(reader, directory)
-        finally:
-            reader.close()
+        with opened_log(source) as log, measuring("Exporting") as progress:
+            write_export(directory, log.note, log.leaves(), progress)
         with measuring("Verifying") as progress:
             report = verify_export(directory, trusted, progress)
     lines = [f"exported to {directory}", *report_lines(report)]
@@ -65,17 +57,3 @@ def open_source(config: Path | None, database: Path | None, policy: Path | None)
     if config is None and database is not None and policy is not None:
         return database, load_policy(policy)
     raise typer.BadParameter("give either --config, or --database and --policy")
-
-
-def _write(reader: LogReader, directory: Path) -> None:
-    note = reader.checkpoint()
-    if note is None:
-        raise NotFound("the log has no witnessed checkpoint yet")
-    with measuring("Exporting") as progress:
-        write_export(directory, note, stored_leaves(reader, Checkpoint.parse(Note.parse(note).text).size), progress)
-
-
-def stored_leaves(reader: LogReader, size: int) -> Iterator[bytes]:
-    """The first `size` leaves, a chunk at a time."""
-    for start in range(0, size, WRITE_CHUNK):
-        yield from reader.leaves(start, min(start + WRITE_CHUNK, size))

@@ -17,7 +17,7 @@ from rich.progress import Progress as RichProgress
 from consentgate.errors import ConsentgateError, ErrorCode
 from consentgate.terminal import ExitCode, print_error, show
 from ledger.entry import Entry
-from ledger.errors import KeyInvalid, LedgerError, PolicyInvalid, ProofInvalid, StorageFailed
+from ledger.errors import KeyInvalid, LedgerError, NotFound, PolicyInvalid, ProofInvalid, StorageFailed
 from ledger.export import Progress
 from ledger.policy import LogPolicy
 
@@ -53,6 +53,8 @@ def explaining(as_json: bool) -> Iterator[None]:
         yield
     except (PolicyInvalid, KeyInvalid):
         raise
+    except NotFound as error:
+        raise ConsentgateError(ErrorCode.NOT_FOUND, field=str(error), hint=error.hint) from error
     except StorageFailed as error:
         if _is_passing(error):
             raise
@@ -102,7 +104,7 @@ def entry_members(entry: Entry, leaf_hash: bytes) -> dict[str, object]:
 
 def entry_line(entry: Entry) -> str:
     """An entry in one line, for lists."""
-    told = ("verdict", "reason", "institution", "purpose", "subject", "scorecard", "officer")
+    told = ("verdict", "reason", "institution", "purpose", "subject", "officer")
     words = [str(entry.body[name]) for name in told if name in entry.body]
     return f"{entry.seq:>8}  {entry.ts}  {entry.kind:20}  {' '.join(words)}"
 

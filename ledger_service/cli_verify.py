@@ -12,9 +12,12 @@ from typing import Annotated
 import typer
 
 from consentgate.terminal import show
+from ledger.errors import LedgerError
 from ledger.receipt import Receipt
-from ledger.verify import Report, verify_export, verify_receipt
+from ledger.verify import Report, verify_export, verify_leaves, verify_receipt
+from ledger_service.cli_fsck import end_with_findings, examine_file, finding_lines
 from ledger_service.cli_output import entry_lines, entry_members, explaining, load_policy, measuring
+from ledger_service.local_log import opened_log
 from ledger_service.receipt_files import read_receipt
 
 Policy = Annotated[
@@ -39,6 +42,8 @@ def verify(
         _verify_receipt(read_receipt(receipt), policy, as_json)
     elif path is not None and path.is_dir():
         _verify_export(path, policy, as_json)
+    elif path is not None:
+        _verify_database(path, policy, as_json)
 
 
 def _verify_receipt(receipt: Receipt, policy: Path, as_json: bool) -> None:
@@ -58,6 +63,25 @@ def _verify_export(directory: Path, policy: Path, as_json: bool) -> None:
     with explaining(as_json), measuring("Verifying") as progress:
         report = verify_export(directory, load_policy(policy), progress)
     show(report_members(report), report_lines(report), as_json)
+
+
+def _verify_database(path: Path, policy: Path, as_json: bool) -> None:
+    """The witnessed history as in an export; then every row, also of what is not witnessed yet."""
+    trusted = load_policy(policy)
+    with explaining(as_json):
+        examined = examine_file(path)
+        try:
+            with opened_log(path) as log, measuring("Verifying") as progress:
+                report = verify_leaves(log.leaves(), log.note, trusted, progress)
+        except LedgerError as error:
+            for line in finding_lines(examined):
+                error.add_note(line)
+            raise
+    if not examined.clean:
+        end_with_findings(examined, as_json)
+    waiting = examined.entries - report.checkpoint.size
+    lines = [*report_lines(report), *([f"  {waiting} further entries are not witnessed yet"] if waiting else [])]
+    show({**report_members(report), "not_witnessed": waiting}, lines, as_json)
 
 
 def report_members(report: Report) -> dict[str, object]:

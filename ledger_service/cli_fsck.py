@@ -1,0 +1,85 @@
+"""`ledger fsck`: does the database file agree with itself, and with the second place?
+
+For the operator, offline or beside a running ledger (one read-only snapshot). It needs no policy: whether witnesses saw
+this history is the question of `ledger verify`, which makes this examination too.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from consentgate.anchors import Anchors
+from consentgate.errors import ConsentgateError, ErrorCode
+from consentgate.terminal import ExitCode, print_error, show
+from ledger.checkpoint import Checkpoint
+from ledger.fsck import FsckReport
+from ledger.fsck import fsck as examine
+from ledger.second_place import SecondPlace
+from ledger_service.cli_output import explaining, measuring
+from ledger_service.config import LedgerConfig
+
+HINT = "The database was altered or damaged. Keep it as evidence and restore a copy that `ledger verify` accepts."
+
+
+def fsck(
+    config: Annotated[
+        Path | None, typer.Option("--config", "-c", help="The ledger's configuration (ledger.toml).")
+    ] = None,
+    database: Annotated[
+        Path | None, typer.Option(help="Instead: a database file, without a second place.", exists=True, dir_okay=False)
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Result as JSON.")] = False,
+) -> None:
+    """Derive chain, tree, head and search columns from the stored leaves again, and compare."""
+    if (config is None) == (database is None):
+        raise typer.BadParameter("give either --config or --database")
+    with explaining(as_json):
+        path, signed = (database, None) if config is None else _configured(LedgerConfig.load(config))
+        report = examine_file(path or Path(), signed)
+    lines = [f"{report.entries} entries, {_witnessed(report)}: nothing differs"]
+    show(fsck_members(report), lines, as_json) if report.clean else end_with_findings(report, as_json)
+
+
+def examine_file(path: Path, signed: Checkpoint | None = None) -> FsckReport:
+    """`ledger.fsck` with a progress bar."""
+    with measuring("Examining") as progress:
+        return examine(path, signed, progress)
+
+
+def fsck_members(report: FsckReport) -> dict[str, object]:
+    """The report as JSON members."""
+    return {
+        "clean": report.clean,
+        "entries": report.entries,
+        "witnessed": report.witnessed,
+        "findings": [{"place": found.place, "problem": found.problem} for found in report.findings],
+        "omitted": report.omitted,
+    }
+
+
+def end_with_findings(report: FsckReport, as_json: bool) -> None:
+    """Shows every finding and ends the command with ExitCode.INVALID."""
+    lines = finding_lines(report)
+    if as_json:
+        show(fsck_members(report), [], True)
+    print_error(ConsentgateError(ErrorCode.LEDGER_INVALID, field=lines[0], hint=HINT), lines[1:])
+    raise typer.Exit(ExitCode.INVALID)
+
+
+def finding_lines(report: FsckReport) -> list[str]:
+    """One line for each finding."""
+    lines = [f"{found.place}: {found.problem}" for found in report.findings]
+    return [*lines, f"and {report.omitted} more"] if report.omitted else lines
+
+
+def _witnessed(report: FsckReport) -> str:
+    return "no witnessed checkpoint yet" if report.witnessed is None else f"{report.witnessed} of them witnessed"
+
+
+def _configured(content: LedgerConfig) -> tuple[Path, Checkpoint | None]:
+    keys = [key for key in Anchors.load(content.anchors).log_policy.logs if key.name == content.origin]
+    signed = SecondPlace(content.second_place, keys).read()
+    return content.database_file, None if signed is None else signed[1]

@@ -1,0 +1,121 @@
+"""An officer of supervision reads the ledger over gRPC: every search and every leaf fetched is recorded there first
+(`access.read`), and every receipt is verified here with the officer's own anchors.
+
+`officer.toml` says where and as whom; paths inside it are relative to the file.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+import grpc
+from google.protobuf.timestamp_pb2 import Timestamp
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from consentgate.anchors import Anchors
+from consentgate.channel import open_channel
+from consentgate.convert import receipt_from_message
+from consentgate.error_status import from_rpc_error
+from consentgate.errors import ConsentgateError, ErrorCode
+from consentgate.identity import SpiffeId
+from consentgate.statements import Spiffe
+from consentgate.tls import TlsFiles
+from consentgate.v1 import ledger_pb2, ledger_pb2_grpc
+from ledger.receipt import Receipt
+from ledger.storage.searchable import SearchFilters
+from ledger_service.config import Address, KeyPair
+
+_TEXTS = ("subject", "institution", "kind", "purpose", "category", "verdict", "reason")
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LedgerAddress(_Table):
+    """Where the ledger answers, and as whom it must identify itself there."""
+
+    address: Address
+    peer: Spiffe
+
+
+class OfficerConfig(_Table):
+    """Everything an officer's command is told."""
+
+    anchors: Path
+    tls: KeyPair
+    ledger: LedgerAddress
+
+    @classmethod
+    def load(cls, path: Path) -> OfficerConfig:
+        """Reads `officer.toml`; raises CONFIG_INVALID naming file and entry, never a value."""
+        try:
+            content = cls.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        except ValidationError as error:
+            where = ".".join(str(part) for part in error.errors(include_input=False)[0]["loc"])
+            raise ConsentgateError(ErrorCode.CONFIG_INVALID, field=f"{path}: {where}") from None
+        except (OSError, ValueError) as error:
+            raise ConsentgateError(ErrorCode.CONFIG_INVALID, field=str(path)) from error
+        folder = path.parent.absolute()
+        return content.model_copy(update={"anchors": folder / content.anchors, "tls": content.tls.inside(folder)})
+
+
+class OfficerLedger:
+    """The ledger as an officer may ask it; use as a context."""
+
+    def __init__(self, channel: grpc.Channel, anchors: Anchors) -> None:
+        self._channel = channel
+        self._stub = ledger_pb2_grpc.LedgerServiceStub(channel)
+        self.anchors = anchors
+
+    @classmethod
+    def open(cls, config: OfficerConfig, address: str | None = None, *, allow_development_ca: bool = False) -> Self:
+        """Connects with the first question; `address` replaces the configured one, but never whom it must be."""
+        anchors = Anchors.load(config.anchors)
+        files = TlsFiles(config.tls.certificate, config.tls.private_key, anchors.member_ca)
+        peer = SpiffeId.parse(config.ledger.peer)
+        where = address or config.ledger.address
+        return cls(open_channel(where, peer, files, allow_development_ca=allow_development_ca), anchors)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._channel.close()
+
+    def receipt(self, index: int) -> Receipt:
+        """One leaf with its proof, unverified."""
+        with _named_errors():
+            answer = self._stub.GetReceipt(ledger_pb2.GetReceiptRequest(index=index))
+        return receipt_from_message(answer.receipt)
+
+    def search(self, filters: SearchFilters, after_seq: int | None, limit: int) -> tuple[list[bytes], bool]:
+        """One page of leaves, and whether it is the last."""
+        request = ledger_pb2.SearchEntriesRequest(
+            after_seq=after_seq or 0, from_start=after_seq is None, page_size=limit, **_given(filters)
+        )
+        with _named_errors():
+            answer = self._stub.SearchEntries(request)
+        return list(answer.leaves), answer.complete
+
+
+def _given(filters: SearchFilters) -> dict[str, Any]:
+    given: dict[str, Any] = {name: getattr(filters, name) for name in _TEXTS if getattr(filters, name) is not None}
+    for name in ("not_before", "not_after"):
+        moment = getattr(filters, name)
+        if moment is not None:
+            given[name] = Timestamp()
+            given[name].FromDatetime(moment)
+    return given
+
+
+@contextmanager
+def _named_errors() -> Iterator[None]:
+    try:
+        yield
+    except grpc.RpcError as error:
+        raise from_rpc_error(error) from error
