@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -17,6 +17,7 @@ from consentgate.errors import ConsentgateError, ErrorCode
 from consentgate.statements import Identifier, Spiffe
 from gateway.disclosure import MINIMUM_DEPARTMENTS
 from gateway.policy_bundle import PACKAGED
+from ledger_service.config import LogConfig
 
 MAX_DEPARTMENT_DEADLINE_SECONDS = 50
 """Above it a department could answer when the decision (60 s) is over already."""
@@ -41,7 +42,7 @@ class LedgerTable(_Table):
 
     address: Address | None = None
     peer: Spiffe | None = None
-    embedded: dict[str, Any] | None = None
+    embedded: LogConfig | None = None
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:
@@ -49,6 +50,10 @@ class LedgerTable(_Table):
         if remote == (self.embedded is not None) or (self.address is None) != (self.peer is None):
             raise ValueError("either address and peer, or the table embedded")
         return self
+
+    def inside(self, folder: Path) -> LedgerTable:
+        """The same with the embedded ledger's paths taken relative to `folder`."""
+        return self if self.embedded is None else LedgerTable(embedded=self.embedded.inside(folder))
 
 
 class DepartmentTable(_Table):
@@ -102,6 +107,7 @@ class GatewayConfig(_Table):
                 "policies": folder / self.policies,
                 "ready_file": None if self.ready_file is None else folder / self.ready_file,
                 "tls": KeyPair(certificate=folder / self.tls.certificate, private_key=folder / self.tls.private_key),
+                "ledger": self.ledger.inside(folder),
             }
         )
 

@@ -10,8 +10,10 @@ Judged once, as a set, when a scorecard is approved. In this release, both exact
     answers that solves for a column or for a department's subtotal.
 
 A numeric column has no sum-to-one row: its missing indicator is an unknown of its own.
-Left out until the issue that owns disclosure: pre-images and posteriors (points 3 and 4), and what a group is
-declared to know already; `report` is an object with one member per rule, so that they add members.
+Left out until the issue that owns disclosure: pre-images and posteriors (points 3 and 4), what a group is declared to
+know already, and what a department's silence adds: where a header says `missing: encode`, two answers of one period,
+one with the department and one without, differ by that department's part of the score. The report shows which
+departments those are. `report` is an object with one member per rule, so that further ones add members.
 Pure: no I/O.
 """
 

@@ -8,6 +8,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -24,9 +25,14 @@ def _config(engine: Engine) -> Config:
 
 
 def upgrade(engine: Engine) -> None:
-    """Applies every migration that is missing; raises STORE_UNAVAILABLE when the database refuses."""
+    """Applies every migration that is missing.
+
+    Raises STORE_UNAVAILABLE when the database refuses, CONFIG_INVALID when it is of a newer program than this one.
+    """
     try:
         command.upgrade(_config(engine), "head")
+    except CommandError as error:
+        raise ConsentgateError(ErrorCode.CONFIG_INVALID, field="database", private=type(error).__name__) from error
     except SQLAlchemyError as error:
         raise ConsentgateError(ErrorCode.STORE_UNAVAILABLE, private=type(error).__name__) from error
 

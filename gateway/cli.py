@@ -1,0 +1,107 @@
+"""The `gateway` command: serve, migrate, and find out beforehand what would not work.
+
+Manners (design 5, rule 13): results on stdout, as JSON with `--json`; what went wrong and what would help on stderr;
+exit codes of `consentgate.terminal.ExitCode`; no traceback for a mistake in a file. Sub-commands for policies and for
+reviewers are in `cli_policy.py` and `cli_scorecard.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from consentgate import logs
+from consentgate.doctor import Finding, Verdict, healthy
+from consentgate.logs import LogLevel
+from consentgate.terminal import ExitCode, new_app, run, show
+from gateway import examination
+from gateway.cli_policy import policies
+from gateway.cli_scorecard import scorecards
+from gateway.config import GatewayConfig
+from gateway.server import open_gateway
+from gateway.store import migrate as migrations
+from gateway.store.database import Database
+
+app = new_app("The postman: checks consent and law, computes on ciphertexts, records every decision.")
+app.add_typer(policies, name="policy")
+app.add_typer(scorecards, name="scorecard")
+
+Config = Annotated[Path, typer.Option("--config", "-c", help="The gateway's configuration (gateway.toml).")]
+Development = Annotated[bool, typer.Option("--development", help="Accept a development CA.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Results as JSON.")]
+GATEWAY_TOML = Path("gateway.toml")
+
+_COLOURS = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.FAILED: "bold red"}
+
+
+@app.command()
+def serve(
+    config: Config = GATEWAY_TOML,
+    development: Development = False,
+    log_level: Annotated[LogLevel, typer.Option(help="How much to log, as JSON lines on stderr.")] = LogLevel.INFO,
+) -> None:
+    """Serve until SIGTERM or SIGINT; brings the database to the newest schema first."""
+    logs.configure(log_level)
+    asyncio.run(_serve(GatewayConfig.load(config), development))
+
+
+async def _serve(config: GatewayConfig, development: bool) -> None:
+    async with open_gateway(config, allow_development_ca=development) as gateway:
+        await gateway.run(config)
+
+
+@app.command()
+def migrate(config: Config = GATEWAY_TOML, as_json: AsJson = False) -> None:
+    """Bring the database to the newest schema, as a start would. Harmless to repeat."""
+    database = Database(GatewayConfig.load(config).database)
+    try:
+        before, _ = migrations.revisions(database.engine)
+        migrations.upgrade(database.engine)
+        after, _ = migrations.revisions(database.engine)
+    finally:
+        database.close()
+    lines = [f"schema {after}, as before" if before == after else f"schema {before or 'none'} → {after}"]
+    show({"before": before, "after": after}, lines, as_json)
+
+
+@app.command()
+def check(config: Config = GATEWAY_TOML, development: Development = False, as_json: AsJson = False) -> None:
+    """Check configuration, anchors, policies, database, certificate, ledger and departments: cause and cure of each."""
+    findings = examination.examine(config, allow_development_ca=development)
+    _show_findings(findings, as_json)
+    if not examination.ready(findings):
+        raise typer.Exit(ExitCode.CONFIGURATION)
+    if not healthy(findings):
+        raise typer.Exit(ExitCode.UNAVAILABLE)
+
+
+def _show_findings(findings: list[Finding], as_json: bool) -> None:
+    if as_json:
+        members = [
+            {
+                "check": found.check,
+                "verdict": str(found.verdict),
+                "cause": found.cause,
+                "cure": found.cure,
+                "code": None if found.code is None else str(found.code),
+            }
+            for found in findings
+        ]
+        show({"healthy": healthy(findings), "findings": members}, [], True)
+        return
+    console = Console(highlight=False, soft_wrap=True)
+    for found in findings:
+        colour = _COLOURS[found.verdict]
+        console.print(f"[{colour}]{found.verdict:8}[/] {found.check:28} {escape(found.cause)}")
+        if found.cure:
+            console.print(f"{'':9}{'':28} → {escape(found.cure)}")
+
+
+def main() -> None:
+    """Entry point of the `gateway` script."""
+    run(app)
