@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from numbers import Integral, Real
 from typing import Protocol
 
@@ -69,7 +69,4 @@ def _parsed(text: str) -> Decimal | None:
     text = text.strip()
     if len(text) > MAX_NUMBER_TEXT or not _NUMBER.fullmatch(text):
         return None
-    try:
-        return Decimal(text)
-    except InvalidOperation:  # an exponent beyond what the platform's decimals have
-        return None
+    return Decimal(text)

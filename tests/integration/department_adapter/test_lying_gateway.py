@@ -1,8 +1,8 @@
 """A gateway that lies, against a real adapter over mTLS: each attack is one named test and gets its named refusal.
 
-The attacker has the gateway's certificate and code, writes whatever it likes to the ledger (`federation.log`), and holds
-every statement that passed through it; where a test says so, it is in league with the bank, the log or its witnesses.
-First everything that a bundle can be forged in (tests/support/forgeries), then what a bundle cannot show.
+The attacker has the gateway's certificate and code, writes whatever it likes to the ledger (`federation.log`), and
+holds every statement that passed through it; where a test says so, it is in league with the bank, the log or its
+witnesses. First everything that a bundle can be forged in (tests/support/forgeries), then what a bundle cannot show.
 """
 
 from __future__ import annotations
@@ -59,12 +59,9 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
 
 def traces(house: House) -> tuple[int, ...]:
     """How many uses were counted, answers stored and tokens pinned."""
-    return tuple(
-        house.adapter.database.transact(
-            lambda session, table=table: session.scalar(select(func.count()).select_from(table))
-        )
-        for table in (ReservationRow, AnswerRow, PinnedSubjectRow)
-    )
+    tables = (ReservationRow, AnswerRow, PinnedSubjectRow)
+    counts = [select(func.count()).select_from(table) for table in tables]
+    return tuple(house.adapter.database.transact(lambda session: [session.scalar(count) or 0 for count in counts]))
 
 
 @pytest.mark.parametrize("forgery", FORGERIES, ids=lambda forgery: forgery.slug)
