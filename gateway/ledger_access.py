@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from consentgate.anchors import Anchors
 from consentgate.channel import open_aio_channel
 from consentgate.errors import ConsentgateError, ErrorCode
 from consentgate.identity import SpiffeId
@@ -14,6 +15,7 @@ from consentgate.server import Service
 from consentgate.tls import TlsFiles
 from gateway.config import LedgerTable
 from ledger_service.client import GrpcLedger, LedgerPort
+from ledger_service.embedded import EmbeddedLedger
 
 
 @dataclass(frozen=True)
@@ -30,10 +32,16 @@ class LedgerAccess:
 
 
 @asynccontextmanager
-async def open_ledger(table: LedgerTable, tls: TlsFiles, *, allow_development_ca: bool) -> AsyncIterator[LedgerAccess]:
-    """The ledger for as long as the context lasts."""
+async def open_ledger(
+    table: LedgerTable, anchors: Anchors, tls: TlsFiles, *, allow_development_ca: bool
+) -> AsyncIterator[LedgerAccess]:
+    """The ledger for as long as the context lasts; an embedded one closes when its work ends."""
+    if table.embedded is not None:
+        embedded = EmbeddedLedger.open(table.embedded, anchors, tls, allow_development_ca=allow_development_ca)
+        yield LedgerAccess(embedded, tuple(embedded.services()), (embedded.run,))
+        return
     if table.address is None or table.peer is None:
-        raise ConsentgateError(ErrorCode.CONFIG_INVALID, field="ledger.embedded")
+        raise ConsentgateError(ErrorCode.CONFIG_INVALID, field="ledger")
     channel = open_aio_channel(
         table.address, SpiffeId.parse(table.peer), tls, allow_development_ca=allow_development_ca
     )

@@ -83,7 +83,7 @@ async def open_gateway(
         stack.callback(database.close)
         await asyncio.to_thread(migrate.upgrade, database.engine)
         ledger = await stack.enter_async_context(
-            open_ledger(config.ledger, tls, allow_development_ca=allow_development_ca)
+            open_ledger(config.ledger, anchors, tls, allow_development_ca=allow_development_ca)
         )
         departments = await _open_departments(stack, config, anchors, tls, allow_development_ca=allow_development_ca)
         computation = Computation(config.compute_processes)
