@@ -1,7 +1,8 @@
 """A gateway for client tests: real mTLS on loopback, real signatures and receipts, and it does what the test says.
 
-It computes honest answers from the federation's keys; `spoil` alters an answer before it leaves, `failures` are statuses
-to abort with before anything else, one per call. Every signed request is kept, so that tests can compare the bytes.
+It computes honest answers from the federation's keys; `spoil` alters an answer before it leaves, `spoil_receipt` the
+receipt of a registration or consent; `failures` are statuses to abort with before anything else, one per call. Every
+request is kept, so that tests can compare the bytes.
 """
 
 from __future__ import annotations
@@ -46,10 +47,17 @@ class FakeGateway:
     address: str = ""
     failures: list[grpc.StatusCode] = field(default_factory=list)
     spoil: Spoil = field(default=lambda answer: answer)
+    spoil_receipt: Callable[[Receipt], Receipt] = field(default=lambda receipt: receipt)
     requests: list[Any] = field(default_factory=list)
     stored: dict[bytes, scoring_pb2.ScoreResponse] = field(default_factory=dict)
     entries: list[int] = field(default_factory=list)
     """Log indices that ListAccesses returns."""
+
+    def reset(self) -> None:
+        """As after a restart with an empty store; the log stays."""
+        self.failures, self.requests, self.entries, self.stored = [], [], [], {}
+        self.spoil = lambda answer: answer
+        self.spoil_receipt = lambda receipt: receipt
 
     def received(self, request: Any, context: grpc.ServicerContext) -> None:
         """Keeps the request; then fails, if a failure is due."""
@@ -60,7 +68,7 @@ class FakeGateway:
     def recorded(self, kind: str, body: dict[str, object]) -> Receipt:
         """A new leaf with its receipt."""
         index = self.federation.log.append(kind, body, self.federation.now)
-        return self.federation.log.receipt(index, cosigned_at=self.federation.now)
+        return self.spoil_receipt(self.federation.log.receipt(index, cosigned_at=self.federation.now))
 
     def answer(self, signed: bytes) -> scoring_pb2.ScoreResponse:
         """The honest answer; the stored one when the same bytes come again."""

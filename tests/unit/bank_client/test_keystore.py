@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -52,7 +53,7 @@ def test_a_created_key_is_registered_and_opens(tmp_path: Path, federation: Feder
     assert keystore.load(files, lambda: PASSPHRASE) == made
     with pytest.raises(ConsentgateError) as refusal:
         keystore.create(files, bank.signer, PASSPHRASE, federation.now, bits=2048)
-    assert refusal.value.code is ErrorCode.CONFIG_INVALID
+    assert refusal.value.code is ErrorCode.KEY_FILE
     assert keystore.read_registration(files.registration) == token
 
 
@@ -71,18 +72,78 @@ def test_a_wrong_passphrase_is_refused(files: PaillierFiles) -> None:
     assert files.passphrase_file is not None
     files.passphrase_file.write_bytes(b"another passphrase\n")
     refused = refusal_of(files)
-    assert refused.code is ErrorCode.CONFIG_INVALID
-    assert "passphrase is wrong" in str(refused.field)
+    assert refused.code is ErrorCode.KEY_FILE
+    assert "passphrase is wrong" in refused.hint
+    assert "key.json" in str(refused.field)
+
+
+def truncated(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-200])
+
+
+def flipped(path: Path) -> None:
+    """One digit of the ciphertext: the file still parses, its seal is broken."""
+    text = path.read_text()
+    at = text.index('"ciphertext": "') + len('"ciphertext": "')
+    path.write_text(text[:at] + ("1" if text[at] == "0" else "0") + text[at + 1 :])
+
+
+@pytest.mark.parametrize(
+    ("damage", "cure"),
+    [
+        (truncated, "backup"),
+        (flipped, "backup"),
+        (lambda path: path.write_bytes(b""), "backup"),
+        (lambda path: path.write_bytes(bytes(20_000)), "backup"),
+        (lambda path: path.chmod(0o640), "0600"),
+        (lambda path: path.unlink(), "Check the path"),
+    ],
+    ids=["truncated", "altered", "empty", "too long", "read by others", "absent"],
+)
+def test_a_damaged_key_file_is_refused_with_its_cure(
+    files: PaillierFiles, damage: Callable[[Path], None], cure: str
+) -> None:
+    damage(files.private_key)
+    refused = refusal_of(files)
+    assert refused.code is ErrorCode.KEY_FILE
+    assert cure in refused.hint
+    assert "key.json" in str(refused.field)
+
+
+@pytest.mark.parametrize("which", ["private_key", "registration"])
+def test_nothing_is_replaced_and_nothing_is_computed_for_it(
+    files: PaillierFiles, federation: Federation, which: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keystore, "generate", lambda _bits: pytest.fail("a key was made that could not be kept"))
+    other = {"private_key", "registration"} - {which}
+    getattr(files, other.pop()).unlink()
+    with pytest.raises(ConsentgateError) as refusal:
+        keystore.create(files, federation.bank_a.signer, PASSPHRASE, federation.now, bits=2048)
+    assert refusal.value.code is ErrorCode.KEY_FILE
+    assert "not replaced silently" in refusal.value.hint
+
+
+@pytest.mark.parametrize(
+    ("passphrase", "bits", "code"), [(b"short", 2048, "KEY_FILE"), (PASSPHRASE, 1024, "KEY_INVALID")]
+)
+def test_a_weak_passphrase_or_size_makes_no_file(
+    tmp_path: Path, federation: Federation, passphrase: bytes, bits: int, code: str
+) -> None:
+    files = PaillierFiles(private_key=tmp_path / "key.json", registration=tmp_path / "registration.jws")
+    with pytest.raises(ConsentgateError) as refusal:
+        keystore.create(files, federation.bank_a.signer, passphrase, federation.now, bits=bits)
+    assert refusal.value.code == code
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_key_does_not_show_itself(files: PaillierFiles) -> None:
+    key = keystore.load(files)
+    assert str(int(key.private.p))[:20] not in f"{key!r} {key.private!r}"
 
 
 def test_a_passphrase_that_others_can_read_is_refused(files: PaillierFiles) -> None:
     assert files.passphrase_file is not None
     files.passphrase_file.chmod(0o644)
-    assert "0600" in str(refusal_of(files).field)
-
-
-def test_a_key_file_that_others_can_read_is_refused(files: PaillierFiles) -> None:
-    files.private_key.chmod(0o640)
     assert "0600" in str(refusal_of(files).field)
 
 
