@@ -23,6 +23,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from threading import Lock
 
 from consentgate import canonical, signing
 from consentgate.anchors import Anchors
@@ -53,6 +54,8 @@ DECISION_LIFE = timedelta(seconds=60)
 """Longest time between a decision and its `not_after`."""
 KEY_CACHE = 256
 """Paillier keys whose proofs are remembered as good: checking one costs about a second at 3072 bits."""
+_PROOF_LOCKS = tuple(Lock() for _ in range(64))
+"""One of them is held while a key is checked: a burst of requests under a new key checks it once, not once each."""
 
 
 @dataclass(frozen=True)
@@ -266,7 +269,8 @@ def verify_key_registration(token: bytes, anchors: Anchors, at: datetime, bank: 
     _check_audience(registration, kind, anchors, ErrorCode.KEY_UNKNOWN, "key_registration_jws")
     if signer != bank or registration.iss != str(bank):
         raise ConsentgateError(ErrorCode.KEY_UNKNOWN, field="key_registration_jws.iss")
-    key = _proven_key(registration.key, registration.proof, registration.iss)
+    with _PROOF_LOCKS[hash(registration.key) % len(_PROOF_LOCKS)]:
+        key = _proven_key(registration.key, registration.proof, registration.iss)
     if key.key_id != registration.key_id:
         raise ConsentgateError(ErrorCode.KEY_MISMATCH, field="key_registration_jws.key_id")
     return key

@@ -2,9 +2,9 @@
 
     python -m tests.support.stepping_gateway GATEWAY_TOML FOLDER LOG_LEVEL
 
-No configuration can reach this: the production command has no way to pass an observer. Before step N the gateway looks for
-`FOLDER/at-N`. Its text says what to do: `kill` (SIGKILL to itself) or `pause` (write `FOLDER/reached-N` and wait until
-`at-N` is gone). Without the file it goes on.
+No configuration can reach this: the production command has no way to pass an observer. Before step N the gateway looks
+for `FOLDER/at-N`. Its text says what to do: `kill` (SIGKILL to itself) or `pause` (write `FOLDER/reached-N` and wait
+until `at-N` is gone). Without the file it goes on.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Observer:
             order.unlink()  # The restarted gateway goes on.
             os.kill(os.getpid(), signal.SIGKILL)
         (self._folder / f"reached-{number}").touch()
-        while order.exists():
+        while order.exists():  # noqa: ASYNC110 - another process says when, by deleting a file
             await asyncio.sleep(LOOK_SECONDS)
 
 
