@@ -27,6 +27,20 @@ cannot publish a company.
 """
 
 
+@dataclass(frozen=True)
+class Form:
+    """The form of a field: `check(value, field)` raises EntryInvalid naming the field; `text` is what
+    docs/ledger-format.md calls it.
+    """
+
+    text: str
+    check: Check
+
+    def __call__(self, value: object, field: str) -> None:
+        """Raises EntryInvalid naming the field unless the value has this form."""
+        self.check(value, field)
+
+
 def _pattern(expression: str) -> Check:
     compiled = re.compile(expression)
 
@@ -37,14 +51,18 @@ def _pattern(expression: str) -> Check:
     return check
 
 
-def _identifier(value: object, field: str) -> None:
+_timestamp_form = _pattern(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
+_identifier_form = _pattern(r"[a-z0-9][a-z0-9._-]{0,63}")
+
+
+def _check_identifier(value: object, field: str) -> None:
     _identifier_form(value, field)
     if COMPANY_CODE.fullmatch(str(value)):
         raise EntryInvalid(field)
 
 
-def timestamp(value: object, field: str) -> None:
-    """RFC 3339 UTC, always six decimals, a moment that exists."""
+def _check_timestamp(value: object, field: str) -> None:
+    """A moment that exists, always with six decimals."""
     _timestamp_form(value, field)
     try:
         datetime.fromisoformat(str(value))
@@ -52,54 +70,55 @@ def timestamp(value: object, field: str) -> None:
         raise EntryInvalid(field) from error
 
 
-def unsigned(value: object, field: str) -> None:
+def _check_unsigned(value: object, field: str) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_INTEGER:
         raise EntryInvalid(field)
 
 
-def _one_of(*allowed: str) -> Check:
+def _one_of(*allowed: str) -> Form:
     def check(value: object, field: str) -> None:
         if value not in allowed:
             raise EntryInvalid(field)
 
-    return check
+    return Form(" or ".join(f"`{text}`" for text in allowed), check)
 
 
-def _list_of(item: Check) -> Check:
+def _list_of(item: Form) -> Form:
     def check(value: object, field: str) -> None:
         if not isinstance(value, list) or len(value) > MAX_LIST:
             raise EntryInvalid(field)
         for index, member in enumerate(value):
             item(member, f"{field}[{index}]")
 
-    return check
+    return Form(f"list of {item.text}", check)
 
 
-def _object(**fields: Check) -> Check:
+def _object(**fields: Form) -> Form:
     def check(value: object, field: str) -> None:
         if not isinstance(value, dict) or set(value) != set(fields):
             raise EntryInvalid(field)
         for name, member in fields.items():
             member(value[name], f"{field}.{name}")
 
-    return check
+    return Form("{" + ", ".join(f"`{name}`: {form.text}" for name, form in fields.items()) + "}", check)
 
 
-_timestamp_form = _pattern(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
-_identifier_form = _pattern(r"[a-z0-9][a-z0-9._-]{0,63}")
-hex16 = _pattern(r"[0-9a-f]{32}")
-hex32 = _pattern(r"[0-9a-f]{64}")
-reason = _pattern(r"[A-Z][A-Z_]{1,48}")
+hex16 = Form("hex16", _pattern(r"[0-9a-f]{32}"))
+hex32 = Form("hex32", _pattern(r"[0-9a-f]{64}"))
+reason = Form("reason", _pattern(r"[A-Z][A-Z_]{1,48}"))
+timestamp = Form("time", _check_timestamp)
+unsigned = Form("integer", _check_unsigned)
+identifier = Form("identifier", _check_identifier)
 use = _one_of("SCORE", "PROFILE", "MATCH")
-identifiers = _list_of(_identifier)
+identifiers = _list_of(identifier)
 
 
 @dataclass(frozen=True)
 class Kind:
     """Required and optional fields of one kind of entry."""
 
-    required: Mapping[str, Check]
-    optional: Mapping[str, Check]
+    required: Mapping[str, Form]
+    optional: Mapping[str, Form]
 
     def check(self, body: Mapping[str, object]) -> None:
         """Raises EntryInvalid naming the first field that is missing, unknown or malformed."""
@@ -112,13 +131,13 @@ class Kind:
             check(value, f"body.{name}")
 
 
-def _kind(optional: Mapping[str, Check] | None = None, /, **required: Check) -> Kind:
+def _kind(optional: Mapping[str, Form] | None = None, /, **required: Form) -> Kind:
     return Kind(required, optional or {})
 
 
 _transition = _kind(consent_id=hex16, version=unsigned, digest=hex32, subject=hex16)
 _approval = _kind(
-    group=_identifier,
+    group=identifier,
     members=identifiers,
     sequence=unsigned,
     approval=hex32,
@@ -133,9 +152,9 @@ KINDS: Mapping[str, Kind] = {
         version=unsigned,
         digest=hex32,
         subject=hex16,
-        group=_identifier,
-        institution=_identifier,
-        purpose=_identifier,
+        group=identifier,
+        institution=identifier,
+        purpose=identifier,
         use=use,
         categories=identifiers,
         valid_from=timestamp,
@@ -145,31 +164,31 @@ KINDS: Mapping[str, Kind] = {
     "consent.resumed": _transition,
     "consent.revoked": _transition,
     "consent.expired": _kind(consent_id=hex16, version=unsigned, subject=hex16),
-    "scorecard.registered": _kind({"institution": _identifier}, scorecard=hex32),
+    "scorecard.registered": _kind({"institution": identifier}, scorecard=hex32),
     "scorecard.approved": _approval,
     "scorecard.retired": _approval,
     "policy.changed": _kind(policy=hex32, previous=hex32),
     "query.decision": _kind(
         {
-            "group": _identifier,
+            "group": identifier,
             "subject": hex16,
             "consent_id": hex16,
             "consent_version": unsigned,
             "consent_digest": hex32,
             "approval": hex32,
             "catalogue": hex32,
-            "departments": _list_of(_object(id=_identifier, columns=identifiers)),
+            "departments": _list_of(_object(id=identifier, columns=identifiers)),
             "recipient_key": hex32,
             "custody": _one_of("recipient", "quorum"),
-            "as_of": _identifier,
+            "as_of": identifier,
             "policy": hex32,
             "not_after": timestamp,
         },
         request_id=hex16,
         request=hex32,
-        institution=_identifier,
+        institution=identifier,
         scorecard=hex32,
-        purpose=_identifier,
+        purpose=identifier,
         use=use,
         verdict=_one_of("allow", "deny"),
         reason=reason,
@@ -178,15 +197,15 @@ KINDS: Mapping[str, Kind] = {
     "query.release": _kind(
         decision=hex32,
         request_id=hex16,
-        institution=_identifier,
+        institution=identifier,
         subject=hex16,
-        answers=_list_of(_object(department=_identifier, digest=hex32)),
+        answers=_list_of(_object(department=identifier, digest=hex32)),
         missing=identifiers,
         output=hex32,
     ),
-    "key.registered": _kind(key_id=hex32, institution=_identifier, digest=hex32),
+    "key.registered": _kind(key_id=hex32, institution=identifier, digest=hex32),
     "key.attested": _kind(entity=hex16, digest=hex32),
-    "access.read": _kind(officer=_identifier, query=hex32, returned=unsigned),
+    "access.read": _kind(officer=identifier, query=hex32, returned=unsigned),
     "erasure.performed": _kind(subject=hex16),
     "anchor.tsa": _kind(size=unsigned, root=hex32, token=hex32),
     "log.opened": _kind(),
