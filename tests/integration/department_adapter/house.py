@@ -333,7 +333,7 @@ name = "{witness_signer(DEPARTMENT).name}"
 signing_key = "witness.key"
 state = "witness-state"
 [encryption]
-table_megabytes = 2
+table_megabytes = 8
 pool = 8
 """
     )
