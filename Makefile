@@ -6,6 +6,7 @@ PACKAGES := paillier ledger ledger_service consentgate gateway department_adapte
 STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
 ROWS ?= 200
+TEST_PROCESSES ?= 2
 .DEFAULT_GOAL := help
 
 .PHONY: help setup demo up down test e2e lint format protos real-data clean
@@ -45,7 +46,7 @@ down: $(STAMP) ## Stop the topology that `make up` started
 	$(BIN)/python -m dev.up stop
 
 test: $(DEV_STAMP) ## Run all tests that need no long-running processes
-	$(BIN)/python -m pytest -m 'not e2e'
+	$(BIN)/python -m pytest -m 'not e2e' -n $(TEST_PROCESSES)
 
 e2e: $(DEV_STAMP) ## Run the tests that start and kill real processes
 	$(BIN)/python -m pytest -m e2e
