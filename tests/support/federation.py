@@ -53,6 +53,7 @@ from paillier.encryption import Encryptor
 from paillier.linear import rerandomise, weighted_sum
 from paillier.private import PrivateKey, prove
 from paillier.wire import join, split
+from tests.support.fixed_randomness import fixed_randomness
 from tests.support.member_ca import TLS_USAGES, MemberCa, ed25519_key, p256_key, private_pem
 from tests.support.member_ca import PrivateKey as SigningKey
 from tests.support.paillier_keys import key_2048, other_key_2048
@@ -129,7 +130,8 @@ class Company:
 @cache
 def blum_proof(private: PrivateKey, owner: str) -> str:
     """JSON of the Paillier-Blum proof; takes about a second, so made once per key and owner."""
-    return canonical.encode(prove(private, owner.encode()).to_json()).decode()
+    with fixed_randomness(f"blum proof {private.public.key_id} {owner}"):
+        return canonical.encode(prove(private, owner.encode()).to_json()).decode()
 
 
 def institution(ca: MemberCa, role: str, name: str, **certificate: Any) -> Institution:
