@@ -93,7 +93,7 @@ def requests(
 
 @app.command()
 def verify(
-    file: Annotated[Path, typer.Argument(help="A file of the archive, or the folder it was unpacked to.")],
+    file: Annotated[Path, typer.Argument(exists=True, help="A file of the archive, or the folder it was unpacked to.")],
     anchors: Annotated[Path | None, typer.Option(help="The verifier's own anchors.toml. Default: the bank's.")] = None,
     config: Config = BANK_TOML,
     development: Development = False,

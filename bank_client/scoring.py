@@ -1,13 +1,13 @@
 """Opening a score: everything is verified before the private key is touched (design 1, step 11).
 
 An answer is what the gateway handed over; nothing in it is believed. In this order:
- 1. the bundle holds the question that this bank signed, byte for byte, and the registration of its own key;
+ 1. the bundle holds the question that this bank signed, byte for byte;
  2. the decision was witnessed around the moment when the bank asked, by the bank's own clock;
  3. the evidence holds: `evidence.verify`, as of the decision;
- 4. the order is for this key and, when the bank holds the scorecard itself, for exactly that scorecard and weights;
+ 4. when the bank holds the scorecard itself, the order is for exactly that scorecard and weights;
  5. the ledger recorded this release: every department's answer, and this output;
  6. the ciphertext has exactly the key's width, lies in (0, n²) and is a unit;
- 7. only now: decrypt, decode as a signed integer;
+ 7. only now, and only when the order is for the key at hand: decrypt, decode as a signed integer;
  8. the score lies in the scorecard's range.
 
 `verify_answer` is steps 3, 5 and 6, which need no secret and no clock: an auditor runs them on an archive. Left out,
@@ -91,7 +91,6 @@ def verify_for(
     question: Question,
     sent: SignedQuestion,
     received: Answer,
-    registration_jws: bytes,
     anchors: Anchors,
     now: datetime,
 ) -> VerifiedAnswer:
@@ -99,8 +98,6 @@ def verify_for(
     # 1. It answers what this bank asked.
     if received.evidence.request_jws != sent.signed:
         raise ConsentgateError(ErrorCode.RECEIPT_MISMATCH, field="evidence.request_jws")
-    if received.evidence.key_registration_jws != registration_jws:
-        raise ConsentgateError(ErrorCode.KEY_MISMATCH, field="evidence.key_registration_jws")
     # 2. It was decided when the bank asked.
     _check_moment(sent, received, anchors, now)
     # 3, 5, 6. What any auditor can check.

@@ -132,7 +132,6 @@ class BankSession:
                 prepared.question,
                 prepared.sent,
                 received,
-                prepared.key.registration_jws,
                 self.anchors,
                 self.clock(),
             )

@@ -256,11 +256,12 @@ def _send_or_save(company: CompanyClient, draft: Draft, save_to: Path | None, as
 
 
 def _show_and_ask(draft: Draft, yes: bool) -> None:
-    """A person sees what the bytes say before they count as the company's word."""
+    """A person sees what the bytes say before they count as the company's word; with `--yes` nobody looks."""
+    if yes:
+        return
     for line in render.claims_lines(draft.claims()):
         note(line)
-    if not yes:
-        confirm("Is this what the company means?")
+    confirm("Is this what the company means?")
 
 
 def main() -> None:

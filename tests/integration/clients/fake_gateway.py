@@ -7,6 +7,7 @@ request is kept, so that tests can compare the bytes.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -52,6 +53,8 @@ class FakeGateway:
     stored: dict[bytes, scoring_pb2.ScoreResponse] = field(default_factory=dict)
     entries: list[int] = field(default_factory=list)
     """Log indices that ListAccesses returns."""
+    alone: threading.RLock = field(default_factory=threading.RLock)
+    """The log in memory is of one thread at a time."""
 
     def reset(self) -> None:
         """As after a restart with an empty store; the log stays."""
@@ -67,11 +70,19 @@ class FakeGateway:
 
     def recorded(self, kind: str, body: dict[str, object]) -> Receipt:
         """A new leaf with its receipt."""
+        with self.alone:
+            return self.spoil_receipt(self._appended(kind, body))
+
+    def _appended(self, kind: str, body: dict[str, object]) -> Receipt:
         index = self.federation.log.append(kind, body, self.federation.now)
-        return self.spoil_receipt(self.federation.log.receipt(index, cosigned_at=self.federation.now))
+        return self.federation.log.receipt(index, cosigned_at=self.federation.now)
 
     def answer(self, signed: bytes) -> scoring_pb2.ScoreResponse:
         """The honest answer; the stored one when the same bytes come again."""
+        with self.alone:
+            return self.spoil(self._stored(signed))
+
+    def _stored(self, signed: bytes) -> scoring_pb2.ScoreResponse:
         if signed not in self.stored:
             bundle = self.federation.bundle(request=signed)
             order = self.federation.order(bundle)
@@ -86,7 +97,7 @@ class FakeGateway:
             )
         copy = scoring_pb2.ScoreResponse()
         copy.CopyFrom(self.stored[signed])
-        return self.spoil(copy)
+        return copy
 
 
 class _Scoring(ScoringServiceServicer):

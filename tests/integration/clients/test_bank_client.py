@@ -245,3 +245,16 @@ def test_an_answer_without_a_part_is_named(
     with pytest.raises(ConsentgateError) as refusal:
         run(session, "score", **question(federation))
     assert (refusal.value.code, refusal.value.field) == (ErrorCode.RELEASE_MISMATCH, part)
+
+
+def test_a_stored_answer_still_opens_after_the_registration_was_signed_again(
+    session: BankSession, federation: Federation, gateway: FakeGateway
+) -> None:
+    """As when the signing certificate was renewed: the evidence holds the old registration of the same key."""
+    first = run_sync(session, "score", **question(federation, request_id=REQUEST))
+    later = federation.sign_registration(federation.registration_claims(iat=federation.seconds(days=-1)))
+    assert later != federation.registration
+    session.config.paillier.registration.write_bytes(later)
+    renewed = BankSession.load(session.config.archive.parent / "bank.toml")  # type: ignore[union-attr]  # has one
+    again = run_sync(renewed, "score", **question(federation, request_id=REQUEST))
+    assert (again.value, again.decision) == (first.value, first.decision)

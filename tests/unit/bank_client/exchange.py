@@ -48,7 +48,6 @@ class Exchange:
             "question": self.question,
             "sent": self.sent,
             "received": received or self.received,
-            "registration_jws": self.federation.registration,
             "anchors": self.federation.anchors,
             "now": self.federation.now,
         }
