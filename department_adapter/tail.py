@@ -35,6 +35,7 @@ from department_adapter.state.database import StateDatabase
 from department_adapter.state.tail import Position
 from ledger.chain import Chain
 from ledger.entry import format_time, leaf_hash
+from ledger.errors import LedgerError, QuorumNotMet
 from ledger.policy import WitnessedCheckpoint
 from ledger.verify import check_head
 
@@ -165,7 +166,7 @@ class Tail:
             try:
                 await self._follow()
             except Exception as error:  # a tail that ended silently would let consents look alive
-                await self._note_trouble(translate(error))
+                await self._note_trouble(_understood(error))
             pause = FIRST_PAUSE_SECONDS if self._cosigned_at != before else min(2 * pause, LONGEST_PAUSE_SECONDS)
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, no secret
 
@@ -196,15 +197,14 @@ class Tail:
     async def _advance(self, growing: _Growing, note: bytes) -> None:
         """Position and projection in one transaction; raises when another adapter moved them meanwhile."""
         before, after = self._position, Position(growing.chain, note)
+        since = format_time(self._clock() - REMEMBER_DECISIONS)
 
         def write(session: Session) -> bool:
             stored = store.load_position(session)
             if (stored or Position(Chain(self._origin), b"")).chain.size != before.chain.size:
                 return False
             facts = store.load_facts(session, touched(growing.lessons))
-            store.save_facts(
-                session, facts, project(facts, growing.lessons, growing.decisions_since), growing.decisions_since
-            )
+            store.save_facts(session, facts, project(facts, growing.lessons, since), since)
             store.save_position(session, after)
             return True
 
@@ -241,13 +241,13 @@ class _Growing:
     def __init__(self, chain: Chain, decisions_since: datetime) -> None:
         self.chain = chain
         self.lessons: list[Lesson] = []
-        self.decisions_since = format_time(decisions_since)
+        self._decisions_since = format_time(decisions_since)
 
     def add(self, leaves: Sequence[bytes]) -> None:
         """Raises a LedgerError for a leaf that does not continue the chain."""
         self.chain, entries = self.chain.extend(leaves)
         for leaf, entry in zip(leaves, entries, strict=True):
-            recent = entry.kind != "query.decision" or entry.ts >= self.decisions_since
+            recent = entry.kind != "query.decision" or entry.ts >= self._decisions_since
             if entry.kind in TEACHING and recent:
                 self.lessons.append(Lesson(entry, leaf_hash(leaf).hex()))
 
@@ -258,6 +258,13 @@ class _Growing:
             raise ConsentgateError(ErrorCode.LEDGER_QUORUM, field="tail", private="the policy names no quorum")
         check_head(self.chain, witnessed.checkpoint)
         return witnessed
+
+
+def _understood(error: Exception) -> ConsentgateError:
+    """Whatever is wrong with a leaf or a note, the history that it belongs to is not to be believed."""
+    if isinstance(error, LedgerError) and not isinstance(error, QuorumNotMet):
+        return ConsentgateError(ErrorCode.LEDGER_INVALID, private=type(error).__name__)
+    return translate(error)
 
 
 def _only_origin(anchors: Anchors) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import delete, select
+from sqlalchemy import Executable, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from department_adapter.projection import (
@@ -19,6 +19,7 @@ from department_adapter.projection import (
 )
 from department_adapter.state.models import (
     POSITION_ID,
+    Base,
     LedgerApprovalRow,
     LedgerConsentRow,
     LedgerDecisionRow,
@@ -28,6 +29,8 @@ from department_adapter.state.models import (
 from ledger.chain import Chain
 from ledger.merkle import HASH_BYTES
 from ledger.tree import Frontier
+
+Values = dict[str, str | int]
 
 QUERY_IDS = 500
 """Ids in one query: below the number of parameters that every database accepts."""
@@ -81,26 +84,42 @@ def load_facts(session: Session, wanted: Touched) -> Projection:
 
 
 def save_facts(session: Session, before: Projection, after: Projection, decisions_since: str) -> None:
-    """Stores what changed; forgets decisions that nobody can act upon any more."""
-    for consent_id, fact in after.consents.items():
-        if before.consents.get(consent_id) != fact:
-            session.merge(
-                LedgerConsentRow(
-                    consent_id=consent_id,
-                    version=fact.version,
-                    digest=fact.digest,
-                    state=fact.state.value,
-                    resumed_at=fact.resumed_at,
-                )
-            )
+    """Stores what changed against `before`, the stored facts; forgets decisions that nobody can act upon any more."""
+    consents = {key: fact for key, fact in after.consents.items() if before.consents.get(key) != fact}
+    _write(session, LedgerConsentRow, _consent_values(consents, before, known=False), insert)
+    _write(session, LedgerConsentRow, _consent_values(consents, before, known=True), update)
     for group, head in after.approvals.items():
         if before.approvals.get(group) != head:
             session.merge(LedgerApprovalRow(grantee_group=group, sequence=head.sequence, digest=head.digest))
     for key in after.keys - before.keys:
         session.merge(LedgerKeyRow(institution=key.institution, key_id=key.key_id))
     session.execute(delete(LedgerDecisionRow).where(LedgerDecisionRow.ts < decisions_since))
-    for seq, decision in after.decisions.items():
-        session.merge(LedgerDecisionRow(seq=seq, leaf_hash=decision.leaf_hash, ts=decision.ts))
+    decisions: list[Values] = [
+        {"seq": seq, "leaf_hash": fact.leaf_hash, "ts": fact.ts} for seq, fact in after.decisions.items()
+    ]
+    _write(session, LedgerDecisionRow, decisions, insert)
+
+
+def _consent_values(facts: Mapping[str, ConsentFact], before: Projection, *, known: bool) -> list[Values]:
+    return [
+        {
+            "consent_id": consent_id,
+            "version": fact.version,
+            "digest": fact.digest,
+            "state": fact.state.value,
+            "resumed_at": fact.resumed_at,
+        }
+        for consent_id, fact in facts.items()
+        if (consent_id in before.consents) == known
+    ]
+
+
+def _write(
+    session: Session, table: type[Base], values: Sequence[Values], statement: Callable[[type[Base]], Executable]
+) -> None:
+    """Many rows in one go: a first catch-up may bring every consent there is. Updates go by primary key."""
+    if values:
+        session.execute(statement(table), list(values))
 
 
 def consent_of(session: Session, consent_id: str) -> ConsentFact | None:

@@ -82,12 +82,10 @@ def test_error_names_the_entry(tmp_path: Path, old: str, new: str, entry: str) -
     assert (caught.value.code, caught.value.field) == (ErrorCode.CONFIG_INVALID, f"{path}: {entry}")
 
 
-@pytest.mark.parametrize(
-    "table", ["[encryption]\nactive_keys = 0\n", "[encryption]\npool = 0\n", "[encryption]\ntable_megabytes = 7\n"]
-)
-def test_bounds_of_encryption(tmp_path: Path, table: str) -> None:
+@pytest.mark.parametrize("entry", ["active_keys = 0", "pool = 0", "table_megabytes = 7"])
+def test_bounds_of_encryption(tmp_path: Path, entry: str) -> None:
     with pytest.raises(ConsentgateError, match="CONFIG_INVALID"):
-        AdapterConfig.load(written(tmp_path, GOOD + table))
+        AdapterConfig.load(written(tmp_path, f"{GOOD}[encryption]\n{entry}\n"))
 
 
 def test_file_that_is_no_toml_or_absent(tmp_path: Path) -> None:
