@@ -1,6 +1,7 @@
 # Consentgate. `make help` lists what there is; each target creates the environment it needs.
 PYTHON ?= python3
 VENV := .venv
+PEERS := .venv-peers
 BIN := $(VENV)/bin
 PACKAGES := paillier ledger ledger_service consentgate gateway department_adapter bank_client company_client dev
 STAMP := $(VENV)/.installed
@@ -9,7 +10,7 @@ ROWS ?= 200
 TEST_PROCESSES ?= 2
 .DEFAULT_GOAL := help
 
-.PHONY: help setup demo up down test e2e lint format protos real-data clean
+.PHONY: help setup demo up down test e2e lint format protos real-data bench clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -58,6 +59,15 @@ lint: $(DEV_STAMP) ## ruff, mypy --strict, import contracts, generated stubs, bu
 	$(BIN)/lint-imports
 	$(BIN)/python -m dev.check_stubs
 	$(BIN)/python -m dev.lint_protos
+
+$(PEERS)/.installed: benchmarks/peers.txt
+	@echo "Installing the peers of the benchmarks in an environment of their own"
+	@$(PYTHON) -m venv $(PEERS)
+	@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/peers.txt
+	@touch $@
+
+bench: $(DEV_STAMP) $(PEERS)/.installed ## Measure the Paillier engine against its peers; writes benchmarks/results/
+	$(BIN)/python -m benchmarks paillier --save
 
 format: $(DEV_STAMP) ## Format the code
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .

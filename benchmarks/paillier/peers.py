@@ -85,7 +85,7 @@ class Peer:
 
 def versions() -> dict[str, str]:
     """Installed versions in the peers' environment."""
-    code = "import json,sys;from importlib.metadata import version as v;print(json.dumps({p:v(p) for p in sys.argv[1:]}))"
-    result = subprocess.run([str(PEERS_PYTHON), "-I", "-c", code, *PACKAGES], capture_output=True, text=True, check=True)
-    found: dict[str, str] = json.loads(result.stdout)
-    return found
+    command = [str(PEERS_PYTHON), "-I", "-m", "pip", "list", "--format", "json", "--disable-pip-version-check"]
+    listed = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    found = {entry["name"].replace("_", "-"): entry["version"] for entry in listed}
+    return {package: found[package] for package in PACKAGES}

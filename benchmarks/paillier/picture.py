@@ -1,4 +1,4 @@
-"""The comparison as a picture: bars on a logarithmic axis, one group per operation. Plain SVG, drawn without a library."""
+"""The comparison as a picture: bars on a logarithmic axis, one group per operation. Plain SVG, no library."""
 
 from __future__ import annotations
 

@@ -24,7 +24,9 @@ def table(result: Mapping[str, Any]) -> str:
     for what, title in ROWS.items():
         cells = [f"{milliseconds[what][side]:.3g}" for side in SIDES]
         cells[-1] = f"**{cells[-1]}**"
-        faster = ", ".join(f"{name} × {milliseconds[what][name] / milliseconds[what]['ours']:.3g}" for name in SIDES[:-1])
+        faster = ", ".join(
+            f"{name} × {milliseconds[what][name] / milliseconds[what]['ours']:.3g}" for name in SIDES[:-1]
+        )
         lines.append(f"| {title} | {' | '.join(cells)} | {faster} |")
     lines.append(f"| encrypt with a ready randomizer | – | – | – | **{result['encrypt_online_us'] / 1000:.2g}** | |")
     return "\n".join(lines)
