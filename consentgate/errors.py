@@ -56,7 +56,7 @@ class ConsentgateError(Exception):
 
     def __reduce__(self) -> tuple[object, ...]:
         """Errors cross process boundaries (the gateway's workers); keyword arguments need help for that."""
-        return _restore, (self.code, self.field, self.private, dict(self.extra), self.hint)
+        return _restore, (type(self), self.code, self.field, self.private, dict(self.extra), self.hint)
 
 
 class InvalidFields(ConsentgateError):
@@ -65,6 +65,9 @@ class InvalidFields(ConsentgateError):
     def __init__(self, violations: Mapping[str, str]) -> None:
         super().__init__(ErrorCode.INVALID_ARGUMENT_FIELD, field=", ".join(violations))
         self.violations: Mapping[str, str] = MappingProxyType(dict(violations))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return InvalidFields, (dict(self.violations),)
 
 
 class AnswerRefused(ConsentgateError):
@@ -83,6 +86,11 @@ def judging_answer() -> Iterator[None]:
 
 
 def _restore(
-    code: ErrorCode, field: str | None, private: str | None, extra: dict[str, str], hint: str
+    kind: type[ConsentgateError],
+    code: ErrorCode,
+    field: str | None,
+    private: str | None,
+    extra: dict[str, str],
+    hint: str,
 ) -> ConsentgateError:
-    return ConsentgateError(code, field=field, private=private, extra=extra, hint=hint)
+    return kind(code, field=field, private=private, extra=extra, hint=hint)

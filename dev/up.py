@@ -20,7 +20,7 @@ from consentgate.identity import Role, SpiffeId
 from consentgate.logs import LogLevel
 from consentgate.scorecard import Scorecard
 from dev import topology
-from dev.commands import CommandFailed, Desk
+from dev.commands import CommandFailed, run_command, succeeded
 from dev.companies import extract, sample_companies, trained_scorecard
 from dev.departments import DEMO_COLUMNS
 from dev.enrolment import ALONE, EnrolledCompany, enrol
@@ -68,7 +68,7 @@ def prepare(federation: Federation, points: PointsScorecard, company: EnrolledCo
     federation.register_scorecard(other, "unreviewed.json")
     federation.approve(approved)
     consent_id = federation.grant(company).members["consent_id"]
-    _export_phe_key(bank, federation.layout.bank / PHE_KEY)
+    _export_phe_key(federation.layout)
     return {
         **describe(federation.layout),
         "bank": {**_bank(federation.layout, BANK), "key_id": key_id, "group": GROUP},
@@ -149,9 +149,9 @@ def _scorecard(layout: Layout, scorecard: Scorecard, file: str) -> Mapping[str, 
     return {"id": scorecard.header.id, "name": scorecard.header.name, "file": str(layout.bank / file)}
 
 
-def _export_phe_key(bank: Desk, path: Path) -> None:
-    flag = "--i-understand-that-the-file-is-not-encrypted"
-    bank.must("export-phe-private-key", str(path), flag, connects=False)
+def _export_phe_key(layout: Layout) -> None:
+    command = ["bank", "export-phe-private-key", str(layout.bank / PHE_KEY), "--config", str(layout.bank / "bank.toml")]
+    succeeded(run_command(layout.directory, [*command, "--i-understand-that-the-file-is-not-encrypted"]))
 
 
 def stop(directory: Path | None) -> list[str]:

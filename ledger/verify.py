@@ -7,10 +7,10 @@ nothing (an import contract keeps it so). Formats: docs/ledger-format.md. Left o
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path
 
 from ledger.chain import Chain
@@ -39,8 +39,8 @@ __all__ += ["verify_extension", "verify_leaves", "verify_receipt"]
 
 VERIFY_CHUNK = 1024
 """Leaves held in memory at a time."""
-NAMED_LEAVES = 20
-"""Altered leaves that an explanation names one by one."""
+NAMED_RANGES = 20
+"""Runs of altered leaves that an explanation names."""
 
 Observer = Callable[[Sequence[bytes]], None]
 """Called with the leaf hashes of each chunk that fits the chain so far."""
@@ -213,10 +213,23 @@ def _locate(directory: Path, note: bytes) -> list[str]:
 
 
 def name_leaves(altered: Sequence[int], present: int, size: int) -> list[str]:
-    """Findings about leaves as lines: every altered one up to NAMED_LEAVES, and what is missing at the end."""
-    lines = [f"Leaf {position} is not the leaf that was recorded." for position in altered[:NAMED_LEAVES]]
-    if len(altered) > NAMED_LEAVES:
-        lines.append(f"So are {len(altered) - NAMED_LEAVES} more, up to leaf {altered[-1]}.")
+    """Findings about leaves as lines: altered ones, neighbours together, up to NAMED_RANGES; and what is missing."""
+    ranges = list(_ranges(altered))
+    lines = [
+        f"Leaf {first} is not the leaf that was recorded."
+        if first == last
+        else f"Leaves {first} to {last} are not the leaves that were recorded."
+        for first, last in ranges[:NAMED_RANGES]
+    ]
+    if len(ranges) > NAMED_RANGES:
+        lines.append(f"There are more such leaves, up to leaf {altered[-1]}.")
     if present < size:
-        lines.append(f"Leaves {present} to {size - 1} are missing.")
+        lines.append(f"{size - present} leaves are missing: from leaf {present} on.")
     return lines
+
+
+def _ranges(positions: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """First and last of each run of neighbours."""
+    for _, group in groupby(enumerate(positions), key=lambda item: item[1] - item[0]):
+        run = [position for _, position in group]
+        yield run[0], run[-1]

@@ -25,6 +25,7 @@ FOLDERS = [
     "tests",
 ]
 _PATH = re.compile(rf"`((?:{'|'.join(FOLDERS)})/[\w./-]*)(?:::(\w+))?`")
+_LINKED_TEST = re.compile(r"\[`(test_\w+)`\]\(([^)]+\.py)\)")
 _MAKE = re.compile(r"`make ([a-z0-9-]+)")
 _TARGET = re.compile(r"^([a-z0-9-]+):.*## ", re.MULTILINE)
 
@@ -33,6 +34,12 @@ _TARGET = re.compile(r"^([a-z0-9-]+):.*## ", re.MULTILINE)
 def test_named_files_and_tests_exist(page: Path) -> None:
     missing = [name for name, function in _named(page) if not _exists(name, function)]
     assert not missing
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_linked_tests_exist(page: Path) -> None:
+    linked = _LINKED_TEST.findall(page.read_text("utf-8"))
+    assert not [function for function, target in linked if not _defines((page.parent / target).resolve(), function)]
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
@@ -53,9 +60,11 @@ def _named(page: Path) -> Iterator[tuple[str, str]]:
 
 def _exists(name: str, function: str) -> bool:
     path = ROOT / name
-    if not path.exists():
-        return False
-    return not function or re.search(rf"^(async )?def {function}\(", path.read_text("utf-8"), re.MULTILINE) is not None
+    return path.exists() and (not function or _defines(path, function))
+
+
+def _defines(path: Path, function: str) -> bool:
+    return re.search(rf"^(async )?def {function}\(", path.read_text("utf-8"), re.MULTILINE) is not None
 
 
 def _targets() -> set[str]:

@@ -47,10 +47,10 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     folder = tmp_path_factory.mktemp("clone")
     outputs = {}
     for command in shown_outputs():
-        words = [str(PYTHON), "-m", "dev.demo"] if command == DEMO else command.split()
-        words[0] = words[0].replace(".venv/bin", str(PYTHON.parent))
+        program, *words = command.split()
+        script = str(PYTHON.parent / Path(program).name)
         finished = subprocess.run(
-            words,
+            [str(PYTHON), "-m", "dev.demo"] if command == DEMO else [script, *words],
             cwd=folder,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             stdout=subprocess.PIPE,
@@ -65,6 +65,6 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
 
 
 @pytest.mark.e2e
-@pytest.mark.parametrize("command", shown_outputs())
+@pytest.mark.parametrize("command", shown_outputs(), ids=lambda command: Path(command.split()[0]).name)
 def test_output_is_as_shown(command: str, printed: dict[str, list[str]]) -> None:
     assert not_found(shown_outputs()[command], printed[command]) is None

@@ -40,11 +40,11 @@ def texts(demo_run: DemoRun) -> dict[str, str]:
 
 
 def test_there_is_something_to_search(texts: dict[str, str]) -> None:
-    """Every process wrote a debug log, refusals left error texts, and the ledger has leaves."""
+    """Every process wrote its log, refusals left error texts, and the ledger has leaves."""
     names = {Path(place).name for place in texts}
     assert {"gateway.log", "ledger.log", "tax.log", "courts.log", "errors.log"} <= names
     assert all(text for place, text in texts.items() if place.endswith(".log")), "an empty log proves nothing"
-    assert any('"level": "debug"' in text for text in texts.values())
+    assert any('"event": "step"' in text for text in texts.values())
     assert sum(text.count("\n") for text in texts.values()) > 100
     leaves = "".join(text for place, text in texts.items() if EXPORT in place)
     assert '"kind":"query.release"' in leaves

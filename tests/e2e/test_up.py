@@ -23,6 +23,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from google.rpc import error_details_pb2, status_pb2
+from phe.util import base64_to_int
 
 from consentgate.v1 import scorecard_pb2, scoring_pb2
 from consentgate.v1.scorecard_pb2_grpc import ScorecardServiceStub
@@ -107,17 +108,18 @@ def signed_request(topology: dict[str, Any], **changes: str) -> bytes:
     return f"{signing_input}.{base64url(key.sign(signing_input.encode()))}".encode()
 
 
-def decrypt(topology: dict[str, Any], ciphertext: bytes) -> int:
-    """Signed residue of docs/wire.md, section 8, by phe."""
+def private_key(topology: dict[str, Any]) -> phe.PaillierPrivateKey:
+    """The exported key, read by phe's own helpers."""
     content = json.loads(Path(topology["bank"]["paillier_private_key_phe"]).read_text())
-    number = {
-        name: int.from_bytes(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-        for name, text in (("n", content["pub"]["n"]), ("lambda", content["lambda"]), ("mu", content["mu"]))
-    }
-    n = number["n"]
-    square = pow(int.from_bytes(ciphertext), number["lambda"], n * n)
-    residue = (square - 1) // n * number["mu"] % n
-    return residue if 2 * residue < n else residue - n
+    public = phe.PaillierPublicKey(base64_to_int(content["pub"]["n"]))
+    return phe.PaillierPrivateKey(public, base64_to_int(content["p"]), base64_to_int(content["q"]))
+
+
+def decrypt(topology: dict[str, Any], ciphertext: bytes) -> int:
+    """Signed residue of docs/wire.md, section 8."""
+    key = private_key(topology)
+    residue = int(key.raw_decrypt(int.from_bytes(ciphertext)))
+    return residue if 2 * residue < key.public_key.n else residue - int(key.public_key.n)
 
 
 def reason(error: grpc.RpcError) -> str:
@@ -138,11 +140,8 @@ def test_a_foreign_client_gets_the_plaintext_score(topology: dict[str, Any], cha
     assert b'"kind":"query.release"' in response.release.leaf
 
 
-def test_phe_itself_accepts_the_exported_key(topology: dict[str, Any]) -> None:
-    content = json.loads(Path(topology["bank"]["paillier_private_key_phe"]).read_text())
-    n = int.from_bytes(base64.urlsafe_b64decode(content["pub"]["n"] + "=="))
-    assert n.bit_length() == 3072
-    assert phe.PaillierPublicKey(n).n == n
+def test_the_banks_key_has_the_default_size(topology: dict[str, Any]) -> None:
+    assert private_key(topology).public_key.n.bit_length() == 3072
 
 
 def test_a_repeat_of_the_same_bytes_gets_the_same_answer(topology: dict[str, Any], channel: grpc.Channel) -> None:

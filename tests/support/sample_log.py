@@ -39,7 +39,7 @@ def granted(subject: str = SUBJECT, institution: str = "bank-a", **changed: obje
 
 
 def decided(
-    verdict: str = "allow", reason: str = "OK", subject: str = SUBJECT, institution: str = "bank-a"
+    verdict: str = "allow", reason: str = "ALLOWED", subject: str = SUBJECT, institution: str = "bank-a"
 ) -> dict[str, object]:
     """Body of `query.decision`."""
     return {
