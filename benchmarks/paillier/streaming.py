@@ -1,4 +1,4 @@
-"""Peak memory of a streamed portfolio, in a process of its own: `python -m benchmarks.paillier.streaming 100000 40 3072`.
+"""Peak memory of a streamed portfolio, in its own process: `python -m benchmarks.paillier.streaming 100000 40 3072`.
 
 Block by block: encrypt, score, decrypt, add to a sum, forget. What is resident must not depend on how many there are.
 """
