@@ -71,9 +71,12 @@ class PersonSigner:
     def load(cls, path: Path) -> PersonSigner:
         """Reads a PKCS#8 PEM file; raises CONFIG_INVALID naming the file."""
         try:
-            return cls(OKPKey.import_key(path.read_bytes()))
+            key = OKPKey.import_key(path.read_bytes())
         except (OSError, ValueError, JoseError) as error:
             raise ConsentgateError(ErrorCode.CONFIG_INVALID, field=str(path)) from error
+        if key.curve_name != "Ed25519":
+            raise ConsentgateError(ErrorCode.CONFIG_INVALID, field=str(path), private="not an Ed25519 key")
+        return cls(key)
 
     def save(self, path: Path) -> None:
         """Writes a PKCS#8 PEM file that only its owner can read; never overwrites."""
