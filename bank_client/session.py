@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ from bank_client.config import BankConfig
 from bank_client.keystore import AskPassphrase, RecipientKey
 from bank_client.question import Question, SignedQuestion
 from bank_client.scoring import Answer, Score
+from consentgate import evidence
 from consentgate.anchors import Anchors
 from consentgate.certificates import refuse_development_ca
 from consentgate.errors import ConsentgateError, ErrorCode, judging_answer
@@ -67,6 +69,7 @@ class BankSession:
     clock: Clock = utc_now
     allow_development_ca: bool = False
     _key: RecipientKey | None = field(default=None, init=False, repr=False)
+    _prover: threading.Thread | None = field(default=None, init=False, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
     @classmethod
@@ -110,6 +113,7 @@ class BankSession:
         """A signed question; durable in the archive before it is returned, so that a crash can be resumed."""
         started = self.clock()
         key = self.key()
+        self._verify_own_proof_ahead(key)
         wanted_id = request_id or question.new_request_id()
         archive = self.archive
         kept = None if archive is None else archive.question(wanted_id)
@@ -127,6 +131,8 @@ class BankSession:
 
         Raises AnswerRefused with the code of the first part that does not hold.
         """
+        if self._prover is not None:
+            self._prover.join()
         with judging_answer():
             verified = scoring.verify_for(
                 prepared.question,
@@ -148,6 +154,21 @@ class BankSession:
             missing=verified.missing,
             seconds=(self.clock() - prepared.started).total_seconds(),
         )
+
+    def _verify_own_proof_ahead(self, key: RecipientKey) -> None:
+        """Begins the second of arithmetic that verifying the bundle will ask for, while the gateway is at work.
+
+        Nothing is taken on trust for it: `evidence` remembers good proofs, and meets this one again in the bundle.
+        """
+        with self._lock:
+            if self._prover is None:
+                self._prover = threading.Thread(target=self._verify_own_proof, args=(key,), daemon=True)
+                self._prover.start()
+
+    def _verify_own_proof(self, key: RecipientKey) -> None:
+        # What is wrong with it is raised by `finish`, which verifies everything in its order.
+        with suppress(ConsentgateError):
+            evidence.verify_key_registration(key.registration_jws, self.anchors, self.clock(), self.signer.identity)
 
     def verify_receipt(self, receipt: Receipt, kind: str) -> VerifiedLeaf:
         """A witnessed leaf of this kind; raises RECEIPT_INVALID or RECEIPT_MISMATCH."""
