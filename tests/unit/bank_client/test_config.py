@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bank_client import config
 from bank_client.config import BankConfig
 from consentgate.errors import ConsentgateError, ErrorCode
 
@@ -33,12 +34,12 @@ def written(tmp_path: Path, text: str) -> Path:
 
 
 def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
-    config = BankConfig.load(written(tmp_path, GOOD))
-    assert config.anchors == tmp_path / "anchors.toml"
-    assert config.tls.private_key == tmp_path / "keys" / "tls.key"
-    assert config.signing.private_key == Path("/abs/signing.key")
-    assert config.paillier.private_key == tmp_path / "key.json"
-    assert (config.paillier.passphrase_file, config.archive) == (None, None)
+    read = BankConfig.load(written(tmp_path, GOOD))
+    assert read.anchors == tmp_path / "anchors.toml"
+    assert read.tls.private_key == tmp_path / "keys" / "tls.key"
+    assert read.signing.private_key == Path("/abs/signing.key")
+    assert read.paillier.private_key == tmp_path / "key.json"
+    assert (read.paillier.passphrase_file, read.archive) == (None, None)
 
 
 @pytest.mark.parametrize(
@@ -75,3 +76,9 @@ def test_an_absent_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConsentgateError) as refusal:
         BankConfig.load(tmp_path / "absent.toml")
     assert "absent.toml" in str(refusal.value.field)
+
+
+def test_the_example_in_the_documentation_loads(tmp_path: Path) -> None:
+    text = config.__doc__ or ""
+    example = "\n".join(line[4:] for line in text.splitlines() if line.startswith("    "))
+    assert BankConfig.load(written(tmp_path, example)).archive == tmp_path / "archive"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from company_client import config
 from company_client.config import CompanyConfig
 from consentgate.errors import ConsentgateError, ErrorCode
 from tests.support.federation import company_code
@@ -32,10 +33,10 @@ def written(tmp_path: Path, text: str) -> Path:
 
 
 def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
-    config = CompanyConfig.load(written(tmp_path, GOOD))
-    assert config.signatories == (tmp_path / "keys" / "one.key", Path("/abs/two.key"))
-    assert (config.attestation, config.tokens) == (tmp_path / "attestation.jws", tmp_path / "tokens.json")
-    assert (config.anchors, config.tls.private_key) == (tmp_path / "anchors.toml", tmp_path / "tls.key")
+    read = CompanyConfig.load(written(tmp_path, GOOD))
+    assert read.signatories == (tmp_path / "keys" / "one.key", Path("/abs/two.key"))
+    assert (read.attestation, read.tokens) == (tmp_path / "attestation.jws", tmp_path / "tokens.json")
+    assert (read.anchors, read.tls.private_key) == (tmp_path / "anchors.toml", tmp_path / "tls.key")
 
 
 def test_nobody_need_sign_here(tmp_path: Path) -> None:
@@ -79,7 +80,6 @@ def test_an_absent_file_is_named(tmp_path: Path) -> None:
 
 
 def test_the_example_in_the_documentation_loads(tmp_path: Path) -> None:
-    module = CompanyConfig.__module__
-    text = __import__(module, fromlist=["__doc__"]).__doc__ or ""
+    text = config.__doc__ or ""
     example = "\n".join(line[4:] for line in text.splitlines() if line.startswith("    "))
     assert CompanyConfig.load(written(tmp_path, example)).gateway.address

@@ -167,7 +167,7 @@ def test_a_draft_names_the_company_so_it_is_private_and_never_overwritten(
         {"signatures": ["not.compact"]},
         {"extra": 1},
     ],
-    ids=lambda change: str(change),
+    ids=str,
 )
 def test_a_file_that_is_no_draft_is_refused(
     federation: Federation, terms: ConsentTerms, tmp_path: Path, change: dict[str, object]
