@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from consentgate import canonical
 from consentgate.errors import ConsentgateError, ErrorCode
-from consentgate.statements import Custody, Hex32, Identifier, Use
+from consentgate.statements import Custody, Hex32, Identifier, One, Use
 from paillier.columns import Column, column_from_json
 from paillier.errors import PaillierError
 from paillier.score_range import score_range
@@ -88,7 +88,7 @@ class HeaderDepartment(_Closed):
 class ScorecardHeader(_Closed):
     """What departments, adapters and the ledger know of a scorecard."""
 
-    v: Literal[1]
+    v: One
     name: Identifier
     owner: Identifier
     use: Use
@@ -151,7 +151,7 @@ class ScorecardWeights(_Closed):
     (`paillier.score_range.shifted_bias`).
     """
 
-    v: Literal[1]
+    v: One
     salt: Hex32
     bias: Annotated[int, Field(ge=-(2**48), le=2**48)]
     weights: Annotated[list[ColumnWeights], Field(min_length=1, max_length=MAX_COLUMNS)]

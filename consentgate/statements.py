@@ -25,6 +25,8 @@ Spiffe = Annotated[str, Field(pattern=r"^spiffe://[a-z0-9.-]{1,255}/[a-z]{1,16}/
 Seconds = Annotated[int, Field(ge=0, le=253402300799)]
 Period = Annotated[str, Field(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$")]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
+One = Annotated[int, Field(ge=1, le=1)]
+"""Exactly 1. `Literal[1]` would take `true` for it, also in a strict model."""
 
 MAX_SIGNATORIES = 16
 """Most persons whose joint signature a mandate can ask for."""
@@ -292,7 +294,7 @@ class FeatureAnswerClaims(Claims):
     subject: Hex16
     columns: Annotated[list[Identifier], Field(min_length=1, max_length=4096)]
     widths: Annotated[list[Annotated[int, Field(ge=1, le=4096)]], Field(min_length=1, max_length=4096)]
-    slots: Literal[1]
+    slots: One
     key_id: Hex32
     as_of: Period
     ciphertexts: Hex32

@@ -285,7 +285,8 @@ def _claims(payload: bytes, kind: str) -> dict[str, Any]:
 
 def _header(data: bytes) -> dict[str, Any]:
     card = _canonical(data, 18)
-    require(set(card) == set(HEADER.split()) and card["v"] == 1 and card["custody"] == "recipient", 18, "header")
+    require(set(card) == set(HEADER.split()) and card["custody"] == "recipient", 18, "header")
+    require(card["v"] == 1 and type(card["v"]) is int, 18, "version")
     departments = [entry["id"] for entry in card["departments"]]
     require(len(set(departments)) == len(departments), 18, "a department twice")
     for entry in card["departments"]:

@@ -150,6 +150,12 @@ SCORECARD = (
         "scorecard_header.v",
     ),
     Forgery(
+        "header version a truth value",
+        Code.INVALID_ARGUMENT_FIELD,
+        _asked_for(_altered(v=True), approved=True),
+        "scorecard_header.v",
+    ),
+    Forgery(
         "header custody unknown",
         Code.INVALID_ARGUMENT_FIELD,
         _asked_for(_altered(custody="escrow"), approved=True),
