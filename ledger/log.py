@@ -151,19 +151,26 @@ class Log:
         self._sequencer.refuse_all(self._fault)
         self.published.refuse_all(self._fault)
         self._writing.shutdown(wait=True, cancel_futures=True)
+        self._put_newest()
         self._reading.shutdown(wait=True, cancel_futures=True)
         self._parts.storage.close()
 
     async def _work(self) -> None:
         """Until cancelled, or until writing must end."""
+        works = (self._sequencer.run(), self._cosigning.run(), self._publish_heads(), self._open())
+        tasks = [asyncio.create_task(work) for work in works]
         try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._sequencer.run())
-                group.create_task(self._cosigning.run())
-                group.create_task(self._publish_heads())
-                group.create_task(self._open())
-        except* (LedgerReadOnly, HeadConflict) as faults:
-            self._end_writing(_first(faults))
+            # Not a TaskGroup: one that fails while it is cancelled forgets that it was cancelled (Python 3.11).
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        finally:
+            for task in tasks:
+                task.cancel()
+            outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        faults = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
+        for fault in faults:
+            if not isinstance(fault, LedgerReadOnly | HeadConflict):
+                raise fault
+            self._end_writing(fault)
 
     async def _open(self) -> None:
         """`log.opened` is the first entry of every log; its key makes this the same at every start."""
@@ -277,13 +284,3 @@ def _check_parts(parts: LogParts) -> None:
         raise PolicyInvalid(f"{len(unknown)} of the log's witnesses are not in the policy")
     if not parts.policy.is_met_by(frozenset(parts.witnesses)):
         raise PolicyInvalid("the log's witnesses together are no quorum of the policy")
-
-
-def _first(faults: BaseExceptionGroup[BaseException]) -> LedgerError:
-    """The one fault that ended the work; whatever else came with it came from the same cause."""
-    for fault in faults.exceptions:
-        if isinstance(fault, BaseExceptionGroup):
-            return _first(fault)
-        if isinstance(fault, LedgerError):
-            return fault
-    raise faults

@@ -19,7 +19,7 @@ import structlog
 
 from ledger.chain import Chain
 from ledger.entry import Entry, encode, format_time, leaf_hash, new_nonce
-from ledger.errors import EntryInvalid, HeadConflict, LedgerError, LedgerFull, LedgerReadOnly, LedgerStopped
+from ledger.errors import EntryInvalid, HeadConflict, LedgerError, LedgerFull, LedgerReadOnly
 from ledger.storage.interface import MAX_KEY, Batch, Head, LogStorage, Record
 from ledger.storage.searchable import searchable
 
@@ -136,15 +136,16 @@ class Sequencer:
             outcomes = await loop.run_in_executor(self._executor, self._commit, batch)
         except LedgerError as error:
             _log.error("commit failed", code=type(error).__name__, detail=str(error), entries=len(batch))
+            if isinstance(error, LedgerReadOnly | HeadConflict):
+                self._queue.extendleft(reversed(batch))  # for `refuse_all`, once the log has become read-only
+                raise
             for pending in batch:
                 pending.settle(error)
-            if isinstance(error, LedgerReadOnly | HeadConflict):
-                raise
-            await asyncio.sleep(0 if self._queue else RELOAD_SECONDS)
+            if not batch:  # not even reading the history again succeeded
+                await asyncio.sleep(RELOAD_SECONDS)
             return
         except BaseException:
-            for pending in batch:
-                pending.settle(LedgerStopped("the sequencer ended during the commit"))
+            self._queue.extendleft(reversed(batch))
             raise
         for pending, outcome in zip(batch, outcomes, strict=True):
             pending.settle(outcome)
