@@ -23,4 +23,6 @@ def commit(field: str, value: bytes, salt: bytes) -> str:
     """
     if len(salt) != SALT_BYTES:
         raise ValueError(f"a salt has {SALT_BYTES} bytes")
+    if "\x00" in field:
+        raise ValueError("a field name holds no zero byte: it would not be told from its value")
     return hmac.new(salt, field.encode() + b"\x00" + value, hashlib.sha256).hexdigest()
