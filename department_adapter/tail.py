@@ -222,11 +222,11 @@ class Tail:
 
     async def _note_trouble(self, error: ConsentgateError) -> None:
         """A ledger that is away makes the view stale by itself; one that contradicts itself makes it worthless."""
-        code = str(error.code if error.private is None else error.private)
+        about = {"code": str(error.code), "detail": error.private or "none", "size": self._position.chain.size}
         if error.code in INTERRUPTIONS:
-            _log.warning("tail interrupted", code=code, size=self._position.chain.size)
+            _log.warning("tail interrupted", **about)
             return
-        _log.error("history refused", code=code, size=self._position.chain.size)
+        _log.error("history refused", **about)
         async with self._changed:
             self._fault = error.code
             self._changed.notify_all()

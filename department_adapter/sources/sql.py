@@ -32,6 +32,7 @@ from sqlalchemy import (
     type_coerce,
 )
 from sqlalchemy.exc import NoSuchTableError, SQLAlchemyError
+from sqlalchemy.pool import NullPool
 from sqlalchemy.types import NullType, String
 
 from consentgate.errors import ConsentgateError, ErrorCode
@@ -111,10 +112,14 @@ def _repeated_query(table: Table, key: str) -> Select[Any]:
 
 def _engine(mapping: Mapping, url: URL) -> Engine:
     backend = url.get_backend_name()
-    options: dict[str, Any] = {"pool_pre_ping": True, "hide_parameters": True}
+    options: dict[str, Any] = {"hide_parameters": True}
     if backend == "sqlite":
+        # A connection that is kept open goes on reading a file that was deleted or replaced.
+        options["poolclass"] = NullPool
         url = url.set(database=Path(url.database or "").as_uri(), query={"mode": "ro", "uri": "true"})
-    elif backend == "postgresql":
+    else:
+        options["pool_pre_ping"] = True
+    if backend == "postgresql":
         options["execution_options"] = {"postgresql_readonly": True}
         options["connect_args"] = {"connect_timeout": CONNECT_SECONDS}
     try:

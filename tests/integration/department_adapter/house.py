@@ -198,6 +198,7 @@ class House:
         freshness: int = 5,
         caught_up: bool = True,
         fresh_state: bool = True,
+        ledger_name: str = "ledger",
     ) -> AsyncIterator[House]:
         """A running adapter of the tax department that has caught up with the standing entries."""
         if federation is None:
@@ -206,7 +207,7 @@ class House:
         clock = Clock(federation.now)
         fake = FakeLedger(federation, clock)
         async with AsyncExitStack() as stack:
-            server = await _serve_ledger(stack, folder, federation, fake)
+            server = await _serve_ledger(stack, folder, federation, fake, ledger_name)
             if fresh_state:
                 write_files(folder, federation, server.address, rows=rows, high_risk=high_risk, freshness=freshness)
             else:
@@ -300,8 +301,10 @@ def tls_files(folder: Path, federation: Federation, member: Institution) -> TlsF
     return TlsFiles(certificate, key, federation.ca.certificate)
 
 
-async def _serve_ledger(stack: AsyncExitStack, folder: Path, federation: Federation, fake: FakeLedger) -> MemberServer:
-    tls = tls_files(folder, federation, member_of(federation, "ledger", "ledger"))
+async def _serve_ledger(
+    stack: AsyncExitStack, folder: Path, federation: Federation, fake: FakeLedger, name: str
+) -> MemberServer:
+    tls = tls_files(folder, federation, member_of(federation, "ledger", name))
     service = Service("consentgate.v1.LedgerService", ledger_pb2_grpc.add_LedgerServiceServicer_to_server, fake)
     server = await build_server(tls, "127.0.0.1:0", [service])
     await server.start()

@@ -137,7 +137,7 @@ def test_many_threads_read_at_once(make: Make, tmp_path: Path) -> None:
 @both
 def test_records_that_vanish_are_unavailable(make: Make, tmp_path: Path) -> None:
     source = make(tmp_path)
-    source.close()
+    source.read(KNOWN)
     for name in ("records.db", "records.csv"):
         (tmp_path / name).unlink(missing_ok=True)
     for use in (source.check, lambda: source.read(KNOWN)):
@@ -228,6 +228,15 @@ def test_sql_names_that_need_quoting(tmp_path: Path) -> None:
         '[[columns]]\nname = "b"\ncategory = "c"\nsource = \'Ümlaut "x"\'\nkind = "binned"\nscale = 0\nedges = [1]\n'
     )
     assert list(open_source(Mapping.load(path)).read(KNOWN).values()) == [Decimal(1), Decimal(2)]
+
+
+def test_sql_file_that_is_replaced_is_read_anew(tmp_path: Path) -> None:
+    source = sql_source(tmp_path)
+    source.read(KNOWN)
+    (tmp_path / "fresh").mkdir()
+    sql_source(tmp_path / "fresh", [(KNOWN, "0.2", None)])
+    (tmp_path / "fresh" / "records.db").replace(tmp_path / "records.db")
+    assert source.read(KNOWN) == {"margin": Decimal("0.2"), "turnover": None}
 
 
 def test_sql_table_absent_names_the_entry(tmp_path: Path) -> None:
