@@ -113,7 +113,14 @@ class TokenStore:
     def _write(self, content: _Content) -> None:
         data = canonical.encode(content.model_dump()) + b"\n"
         self._parse(data)  # Never write what could not be read back.
-        temporary = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}")
+        try:
+            self._replace(data)
+        except OSError as error:
+            raise ConsentgateError(ErrorCode.CONFIG_INVALID, field=str(self.path), private=str(error)) from error
+
+    def _replace(self, data: bytes) -> None:
+        """Content, then name, then folder: a token that was sent and then forgotten could not be chosen again."""
+        temporary = self.path.with_name(f".{self.path.name}.{secrets.token_hex(8)}")
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             with os.fdopen(descriptor, "wb") as file:
@@ -123,6 +130,11 @@ class TokenStore:
             temporary.replace(self.path)
         finally:
             temporary.unlink(missing_ok=True)
+        folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:

@@ -104,3 +104,18 @@ def test_many_at_once_choose_one_token(store: TokenStore) -> None:
         thread.join()
     assert len(chosen) == 8
     assert len(set(chosen)) == 1
+
+
+def test_a_token_that_could_not_be_kept_is_not_given_out(store: TokenStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    kept = store.token_for("group-a")
+    monkeypatch.setattr("company_client.tokens.os.fsync", full)
+    with pytest.raises(ConsentgateError) as refusal:
+        store.token_for("group-b")
+    assert refusal.value.code is ErrorCode.CONFIG_INVALID
+    assert store.all() == {"group-a": kept}
+    assert [path.name for path in store.path.parent.iterdir() if path.name.startswith(".tokens.json.")] == [
+        ".tokens.json.lock"
+    ]
