@@ -20,8 +20,10 @@ from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from consentgate import evidence
 from consentgate.errors import ConsentgateError, ErrorCode
@@ -201,6 +203,11 @@ def packaged_policy() -> Policy:
     return Policy(PolicyBundle.load(PACKAGED, file))
 
 
+def _without_waiting_for_the_disk(connection: Any, _record: object) -> None:
+    """Tests kill no machine; waiting for each commit to reach the disk is most of their time."""
+    connection.execute("PRAGMA synchronous=OFF")
+
+
 class House:
     """One gateway over one database file; `restart` is a new process over the same files."""
 
@@ -223,6 +230,7 @@ class House:
         """Everything that lives in a process, built from the files."""
         anchors = self.federation.anchors
         self.database = Database(f"sqlite:///{self.folder / 'gateway.db'}")
+        event.listen(self.database.engine, "connect", _without_waiting_for_the_disk)
         self.recorder = Recorder(anchors, self.database, self.ledger)
         self.consents = Consents(anchors, self.database, self.recorder, self.policy, self.clock)
         self.scorecards = Scorecards(

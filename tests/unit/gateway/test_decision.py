@@ -1,4 +1,4 @@
-"""Bodies of decisions and releases: the ledger's closed table takes them, and evidence.verify finds what it compares."""
+"""Bodies of decisions and releases: the ledger's closed table takes them, evidence.verify finds what it compares."""
 
 from __future__ import annotations
 
@@ -74,12 +74,8 @@ def test_the_ledger_takes_a_grant() -> None:
 
 def test_evidence_accepts_what_the_gateway_writes() -> None:
     """Every field that departments compare is the gateway's own, not the test federation's."""
-    parts = {
-        "request": evidence.commit("request", FEDERATION.honest.request_jws, FEDERATION.honest.request_salt),
-    }
-    assert (
-        decision.request_commitment(FEDERATION.honest.request_jws, FEDERATION.honest.request_salt) == parts["request"]
-    )
+    request, salt = FEDERATION.honest.request_jws, FEDERATION.honest.request_salt
+    assert decision.request_commitment(request, salt) == FEDERATION.order().decision.entry.body["request"]
     fields = evidence.leaf_fields(REQUEST, BANK, CONSENT, FEDERATION.scorecard.header)
     assert fields.items() <= allowance().items()
     assert decision.DECISION_LIFE < evidence.DECISION_LIFE
