@@ -19,6 +19,7 @@ from ledger.note import Signer
 from ledger.policy import LogPolicy
 from ledger.storage.interface import LogStorage
 from ledger.storage.sqlite import SqliteStorage
+from ledger.storage.sqlite_reader import SqliteReader
 from ledger.witness import Witness, utc_now
 from tests.support.witnessed_log import WITNESSES, log_signer, policy_text, witness_signer
 
@@ -104,6 +105,14 @@ class LogFolder:
     def restarted_witness(self, name: str) -> LocalWitness:
         """A new process of the witness on its old file."""
         return LocalWitness(Witness(witness_signer(name), POLICY.logs, self.path / f"{name}.state"))
+
+    def stored_size(self) -> int:
+        """Entries in the database, cosigned or not."""
+        reader = SqliteReader(self.database)
+        try:
+            return reader.head().size
+        finally:
+            reader.close()
 
     @contextlib.asynccontextmanager
     async def running(

@@ -12,7 +12,6 @@ import pytest
 from ledger.errors import LedgerCorrupt, LedgerReadOnly, LedgerRolledBack, LedgerStopped
 from ledger.log import Log
 from ledger.proof import TlogProof
-from ledger.storage.sqlite_reader import SqliteReader
 from ledger.verify import verify_leaves, verify_receipt
 from tests.support.running_log import KIND, POLICY, LogFolder, eventually, published_size, transition
 
@@ -53,9 +52,7 @@ async def test_entries_committed_before_a_kill_are_signed_at_the_next_start(fold
         witness.dead = True
     async with folder.running() as log:
         task = asyncio.create_task(log.append(KIND, transition(5), "key 5"))
-        reader = SqliteReader(folder.database)
-        await eventually(lambda: reader.head().size == 4)
-        reader.close()
+        await eventually(lambda: folder.stored_size() == 4)
     with pytest.raises(LedgerStopped):
         await task
     for witness in folder.witnesses.values():
@@ -76,9 +73,7 @@ async def test_an_old_copy_of_the_database_is_never_signed_over(folder: LogFolde
         # What the old copy had published can still be read, and still verifies.
         leaves = await log.published.leaves(0, 10)
         assert verify_leaves(leaves, log.published.current().note, POLICY).checkpoint.size == 3
-    reader = SqliteReader(folder.database)
-    assert reader.head().size == 3
-    reader.close()
+    assert folder.stored_size() == 3
 
 
 async def test_an_old_copy_together_with_an_old_second_place_is_stopped_by_the_witnesses(folder: LogFolder) -> None:

@@ -1,0 +1,124 @@
+"""WitnessService and GrpcWitness over a real server; a log whose witnesses are all reached over gRPC."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from pathlib import Path
+
+import grpc.aio
+import pytest
+
+from consentgate.error_status import from_rpc_error
+from consentgate.errors import ErrorCode
+from consentgate.v1 import ledger_pb2, ledger_pb2_grpc
+from ledger.errors import WitnessConflict, WitnessFailed
+from ledger.log import Log, LogParts
+from ledger.storage.sqlite import SqliteStorage
+from ledger.verify import verify_receipt
+from ledger.witness import Witness, utc_now
+from ledger_service.witness_client import GrpcWitness
+from ledger_service.witness_servicer import witness_service
+from tests.support.ledger_server import BANK, DEPARTMENT, GATEWAY, LEDGER, channel, serving
+from tests.support.running_log import KIND, POLICY, LogFolder, transition
+from tests.support.witnessed_log import WitnessedLog, log_signer, witness_signer
+
+
+@pytest.fixture
+def history() -> WitnessedLog:
+    log = WitnessedLog(utc_now())
+    for _ in range(4):
+        log.append("log.opened", {}, utc_now())
+    return log
+
+
+@pytest.fixture
+def witness(tmp_path: Path) -> Witness:
+    return Witness(witness_signer("tax"), POLICY.logs, tmp_path / "tax.state")
+
+
+async def test_a_cosignature_comes_back_and_the_conflict_with_its_size(
+    tmp_path: Path, history: WitnessedLog, witness: Witness
+) -> None:
+    async with serving(tmp_path, [witness_service(witness)], DEPARTMENT) as server:
+        for member in (LEDGER, GATEWAY):
+            async with channel(tmp_path, server.address, member, DEPARTMENT) as opened:
+                client = GrpcWitness(opened)
+                known = witness.known_size()
+                line = await client.add_checkpoint(known, [], history.note(utc_now(), witnesses=()))
+                assert line.startswith("— tax.witness.test ".encode())
+                with pytest.raises(WitnessConflict) as caught:
+                    await client.add_checkpoint(3, history.consistency(3), history.note(utc_now(), witnesses=()))
+                assert caught.value.known_size == 5
+
+
+async def test_whoever_is_no_log_cannot_ask(tmp_path: Path, history: WitnessedLog, witness: Witness) -> None:
+    async with (
+        serving(tmp_path, [witness_service(witness)], DEPARTMENT) as server,
+        channel(tmp_path, server.address, BANK, DEPARTMENT) as opened,
+    ):
+        with pytest.raises(WitnessFailed, match="ROLE_NOT_ALLOWED"):
+            await GrpcWitness(opened).add_checkpoint(0, [], history.note(utc_now(), witnesses=()))
+    assert witness.known_size() == 0
+
+
+async def test_a_forged_note_is_no_cosignature(tmp_path: Path, witness: Witness) -> None:
+    forged = WitnessedLog(utc_now(), key_label="another key").note(utc_now(), witnesses=())
+    async with (
+        serving(tmp_path, [witness_service(witness)], DEPARTMENT) as server,
+        channel(tmp_path, server.address, LEDGER, DEPARTMENT) as opened,
+    ):
+        with pytest.raises(WitnessFailed, match="LEDGER_INVALID"):
+            await GrpcWitness(opened).add_checkpoint(0, [], forged)
+    assert witness.known_size() == 0
+
+
+@pytest.mark.parametrize(
+    ("request_message", "field"),
+    [
+        (ledger_pb2.AddCheckpointRequest(checkpoint=b"short"), "checkpoint"),
+        (ledger_pb2.AddCheckpointRequest(checkpoint=b"this is not a note at all"), "checkpoint"),
+        (ledger_pb2.AddCheckpointRequest(checkpoint=b"x" * 16, proof=[b"y" * 31]), "proof[0]"),
+        (ledger_pb2.AddCheckpointRequest(checkpoint=b"x" * 16, proof=[b"y" * 32] * 65), "proof"),
+        (ledger_pb2.AddCheckpointRequest(checkpoint=b"x" * 16, old_size=2**53), "old_size"),
+    ],
+)
+async def test_a_malformed_request_names_its_field_and_stores_nothing(
+    tmp_path: Path, witness: Witness, request_message: ledger_pb2.AddCheckpointRequest, field: str
+) -> None:
+    async with (
+        serving(tmp_path, [witness_service(witness)], DEPARTMENT) as server,
+        channel(tmp_path, server.address, LEDGER, DEPARTMENT) as opened,
+    ):
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await ledger_pb2_grpc.WitnessServiceStub(opened).AddCheckpoint(request_message)
+    error = from_rpc_error(caught.value)
+    assert (error.code, error.field) == (ErrorCode.INVALID_ARGUMENT_FIELD, field)
+    assert witness.known_size() == 0
+
+
+async def test_a_witness_that_is_not_there_failed(tmp_path: Path, history: WitnessedLog) -> None:
+    async with channel(tmp_path, "127.0.0.1:1", LEDGER, DEPARTMENT) as opened:
+        with pytest.raises(WitnessFailed, match="CONNECTION_REFUSED"):
+            await GrpcWitness(opened).add_checkpoint(0, [], history.note(utc_now(), witnesses=()))
+
+
+async def test_a_log_reaches_its_quorum_over_grpc_with_one_witness_away(tmp_path: Path) -> None:
+    folder = LogFolder(tmp_path)
+    async with contextlib.AsyncExitStack() as stack:
+        ports = {}
+        for name, local in folder.witnesses.items():
+            address = "127.0.0.1:1"
+            if name != "courts":
+                service = witness_service(local.witness)
+                address = (await stack.enter_async_context(serving(tmp_path, [service], DEPARTMENT))).address
+            opened = await stack.enter_async_context(channel(tmp_path, address, LEDGER, DEPARTMENT))
+            ports[name] = GrpcWitness(opened)
+        storage = SqliteStorage.open(folder.database)
+        log = Log(LogParts(log_signer("the log"), POLICY, storage, folder.second_place, ports))
+        task = asyncio.create_task(log.run())
+        receipts = [await log.append(KIND, transition(number), f"key {number}") for number in range(3)]
+        log.check()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert [verify_receipt(receipt, POLICY).index for receipt in receipts] == [1, 2, 3]
