@@ -1,0 +1,234 @@
+"""fsck of a database file: every altered row is named, and what is derived from leaves is derived again."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from ledger.checkpoint import Checkpoint
+from ledger.entry import leaf_hash
+from ledger.errors import NotFound, StorageFailed
+from ledger.fsck import MAX_FINDINGS, Finding, FsckReport, fsck
+from ledger.merkle import root
+from tests.support.sample_log import COSIGNED_AT, sample_log, store_log
+from tests.support.witnessed_log import ORIGIN
+
+LOG = sample_log()
+SIZE = len(LOG.leaves)
+
+
+@pytest.fixture(scope="module")
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A database file of ten entries, closed and checkpointed."""
+    path = store_log(LOG, tmp_path_factory.mktemp("pristine") / "ledger.db")
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.execute("PRAGMA journal_mode = DELETE")
+    connection.close()
+    return path.read_bytes()
+
+
+@pytest.fixture
+def database(pristine: bytes, tmp_path: Path) -> Path:
+    path = tmp_path / "ledger.db"
+    path.write_bytes(pristine)
+    return path
+
+
+def alter(path: Path, *statements: str) -> None:
+    """Somebody with the file: past the triggers, which are put back as they were."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    triggers = connection.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").fetchall()
+    for name, _ in triggers:
+        connection.execute(f"DROP TRIGGER {name}")
+    for statement in statements:
+        connection.execute(statement)
+    for _, sql in triggers:
+        connection.execute(sql)
+    connection.close()
+
+
+def places(report: FsckReport) -> set[str]:
+    return {finding.place for finding in report.findings}
+
+
+def test_sound_database(database: Path) -> None:
+    steps: list[tuple[int, int]] = []
+    assert fsck(database, progress=lambda *step: steps.append(step)) == FsckReport(SIZE, SIZE, (), 0)
+    assert fsck(database).clean
+
+
+def test_it_changes_nothing(database: Path, pristine: bytes) -> None:
+    fsck(database)
+    assert database.read_bytes() == pristine
+    assert [path.name for path in database.parent.iterdir()] == ["ledger.db"]
+
+
+def test_a_log_beside_which_the_ledger_runs(tmp_path: Path) -> None:
+    """WAL and its index exist, and some entries are not witnessed yet."""
+    path = store_log(sample_log(repeat=150), tmp_path / "ledger.db", witnessed=4)
+    writer = sqlite3.connect(path)
+    writer.execute("UPDATE checkpoint SET note = note")
+    writer.commit()
+    report = fsck(path)
+    writer.close()
+    assert (report.clean, report.entries, report.witnessed) == (True, 1351, 4)
+
+
+def note_replacing(old: str, new: str) -> str:
+    """Statement that alters the stored note."""
+    return f"UPDATE checkpoint SET note = CAST(replace(CAST(note AS TEXT), {old}, {new}) AS BLOB)"  # noqa: S608
+
+
+SIZE_LINE = "char(10) || '10' || char(10)"
+ALTERATIONS = [
+    (
+        "UPDATE entry SET leaf = CAST(replace(CAST(leaf AS TEXT), 'bank-b', 'bank-a') AS BLOB) WHERE seq = 4",
+        {"entry 4", "entry 5"},
+    ),
+    ("UPDATE entry SET leaf_hash = zeroblob(32) WHERE seq = 4", {"entry 4"}),
+    ("UPDATE entry SET leaf = CAST(' ' || CAST(leaf AS TEXT) AS BLOB) WHERE seq = 9", {"entry 9"}),
+    ("UPDATE entry SET leaf = (SELECT leaf FROM entry WHERE seq = 5) WHERE seq = 9", {"entry 9"}),
+    ("DELETE FROM entry WHERE seq = 9", {"head", "checkpoint", "searchable 9", "idempotency 9"}),
+    ("DELETE FROM entry WHERE seq = 3", {"entry 3", "searchable 3"}),
+    ("UPDATE entry SET seq = 12 WHERE seq = 9", {"entry 9", "entry 12", "searchable 9"}),
+    ("UPDATE node SET hash = zeroblob(32) WHERE level = 1 AND position = 2", {"node 1/2"}),
+    ("DELETE FROM node WHERE level = 3", {"node 3/0"}),
+    ("INSERT INTO node VALUES (1, 5, zeroblob(32))", {"node 1/5"}),
+    ("INSERT INTO node VALUES (60, 0, zeroblob(32))", {"node 60/0"}),
+    ("UPDATE head SET size = 9", {"head"}),
+    ("UPDATE head SET size = 11", {"head"}),
+    ("UPDATE head SET last = hex(randomblob(32))", {"head"}),
+    ("DELETE FROM head", {"head"}),
+    ("UPDATE checkpoint SET size = 9", {"checkpoint"}),
+    ("UPDATE checkpoint SET note = CAST('x' AS BLOB)", {"checkpoint"}),
+    (
+        "UPDATE checkpoint SET note = CAST(replace(CAST(note AS TEXT), char(10) || '10' || char(10), char(10) || '9' || char(10)) AS BLOB)",
+        {"checkpoint"},
+    ),
+    (
+        "UPDATE checkpoint SET note = CAST(replace(CAST(note AS TEXT), char(10) || '10' || char(10), char(10) || '99' || char(10)) AS BLOB)",
+        {"checkpoint"},
+    ),
+    (
+        "UPDATE checkpoint SET note = CAST(replace(CAST(note AS TEXT), 'consentgate.test/', 'other.test/') AS BLOB)",
+        {"checkpoint"},
+    ),
+    ("UPDATE searchable SET institution = 'bank-b' WHERE seq = 5", {"searchable 5"}),
+    ("UPDATE searchable SET subject = NULL WHERE seq = 5", {"searchable 5"}),
+    ("UPDATE searchable SET verdict = 'deny' WHERE seq = 5", {"searchable 5"}),
+    ("UPDATE searchable SET reason = 'X' WHERE seq = 1", {"searchable 1"}),
+    ("UPDATE searchable SET purpose = 'x' WHERE seq = 3", {"searchable 3"}),
+    ("UPDATE searchable SET kind = 'log.closed' WHERE seq = 0", {"searchable 0"}),
+    ("UPDATE searchable SET ts = '2020-01-01T00:00:00.000000Z' WHERE seq = 0", {"searchable 0"}),
+    ("DELETE FROM searchable WHERE seq = 6", {"searchable 6"}),
+    ("INSERT INTO searchable (seq, kind, ts) VALUES (77, 'log.opened', 'x')", {"searchable 77"}),
+    ("DELETE FROM category WHERE seq = 3 AND category = 'tax.basic'", {"category 3"}),
+    ("INSERT INTO category VALUES ('tax.basic', 5)", {"category 5"}),
+    ("INSERT INTO category VALUES ('tax.basic', 99)", {"category 99"}),
+    ("DELETE FROM idempotency WHERE seq = 5", {"idempotency 5"}),
+    ("UPDATE idempotency SET seq = 6 WHERE seq = 5", {"idempotency 5", "idempotency 6"}),
+    ("UPDATE idempotency SET seq = 99 WHERE seq = 5", {"idempotency 5", "idempotency 99"}),
+    ("UPDATE idempotency SET key = '' WHERE seq = 5", {"idempotency 5"}),
+    ("INSERT INTO idempotency VALUES ('another', 5)", {"idempotency 5"}),
+    ("DROP INDEX searchable_kind", {"schema"}),
+    ("CREATE TABLE extra (x)", {"schema"}),
+    ("CREATE TRIGGER extra AFTER INSERT ON entry BEGIN DELETE FROM entry; END", {"schema"}),
+]
+
+
+@pytest.mark.parametrize(("statement", "expected"), ALTERATIONS, ids=[statement for statement, _ in ALTERATIONS])
+def test_altered_row_is_named(database: Path, statement: str, expected: set[str]) -> None:
+    alter(database, statement)
+    report = fsck(database)
+    assert not report.clean
+    assert expected <= places(report)
+
+
+def test_a_sound_leaf_with_another_hash_blames_only_its_row(database: Path) -> None:
+    alter(database, "UPDATE entry SET leaf_hash = zeroblob(32) WHERE seq = 4")
+    assert fsck(database).findings == (Finding("entry 4", "leaf bytes do not have the stored leaf hash"),)
+
+
+def test_missing_trigger(database: Path) -> None:
+    connection = sqlite3.connect(database)
+    connection.execute("DROP TRIGGER entry_no_update")
+    connection.close()
+    assert fsck(database).findings == (Finding("schema", "entry_no_update is not as this version made it"),)
+
+
+def test_findings_are_bounded(tmp_path: Path) -> None:
+    path = store_log(sample_log(repeat=20), tmp_path / "ledger.db")
+    alter(path, "UPDATE searchable SET kind = 'x'")
+    report = fsck(path)
+    assert (len(report.findings), report.omitted) == (MAX_FINDINGS, 181 - MAX_FINDINGS)
+
+
+def test_no_finding_bears_a_value(database: Path) -> None:
+    alter(
+        database,
+        "UPDATE searchable SET institution = 'SECRET', subject = 'SECRET', reason = 'SECRET'",
+        "UPDATE idempotency SET key = 'SECRET' || key",
+        "INSERT INTO category VALUES ('SECRET', 3)",
+    )
+    assert "SECRET" not in str(fsck(database))
+
+
+def signed(size: int, hashes: list[bytes]) -> Checkpoint:
+    return Checkpoint(ORIGIN, size, root(hashes[:size]))
+
+
+def test_second_place(database: Path) -> None:
+    hashes = [leaf_hash(leaf) for leaf in LOG.leaves]
+    for size in (0, 3, SIZE):
+        assert fsck(database, signed(size, hashes)).clean
+    longer = sample_log(repeat=2)
+    ahead = signed(SIZE + 1, [leaf_hash(leaf) for leaf in longer.leaves])
+    assert fsck(database, ahead).findings == (
+        Finding("second place", "the database is an old copy: the log signed further"),
+    )
+    fork = Checkpoint(ORIGIN, 3, bytes(32))
+    assert places(fsck(database, fork)) == {"second place"}
+    assert places(fsck(database, Checkpoint("other.test", 3, root(hashes[:3])))) == {"second place"}
+
+
+def test_a_log_without_checkpoint(database: Path) -> None:
+    alter(database, "DELETE FROM checkpoint")
+    report = fsck(database)
+    assert (report.clean, report.witnessed) == (True, None)
+
+
+def test_note_that_does_not_fit_the_leaves(database: Path) -> None:
+    other = sample_log(repeat=2).note(COSIGNED_AT, size=SIZE - 1)
+    connection = sqlite3.connect(database)
+    connection.execute("UPDATE checkpoint SET note = ?, size = ?", (other, SIZE - 1))
+    connection.commit()
+    connection.close()
+    assert fsck(database).clean  # the first nine entries of both logs are the same
+    alter(database, note_replacing(f"'{SIZE - 1}'", "'8'"))
+    assert "checkpoint" in places(fsck(database))
+
+
+def test_files_that_are_no_ledger(tmp_path: Path) -> None:
+    with pytest.raises(NotFound):
+        fsck(tmp_path / "missing.db")
+    for name, content in (("text.db", b"hello" * 1000), ("empty.db", b"")):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(StorageFailed):
+            fsck(tmp_path / name)
+
+
+def test_flipped_bytes_of_the_file_never_crash_it(database: Path, pristine: bytes) -> None:
+    """Anywhere in the file: found, or of no consequence, or refused as a broken file; never another exception."""
+    found = 0
+    for position in range(0, len(pristine), 997):
+        data = bytearray(pristine)
+        data[position] ^= 0x55
+        database.write_bytes(data)
+        try:
+            found += not fsck(database).clean
+        except StorageFailed:
+            found += 1
+    assert found > 0
