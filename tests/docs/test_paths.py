@@ -12,6 +12,7 @@ from tests.docs.pages import ROOT, pages
 
 FOLDERS = [
     "bank_client",
+    "benchmarks",
     "consentgate",
     "company_client",
     "department_adapter",
