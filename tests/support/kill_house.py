@@ -1,7 +1,8 @@
 """A whole federation as processes that tests kill at numbered steps of a request; and what must hold afterwards.
 
 The gateway is the real one with an observer (`stepping_gateway`); ledger, departments and bank client are what
-everybody runs. After a kill and a restart a test asks `settle` for the end of the story and `check_history` for the ledger's.
+everybody runs. After a kill and a restart a test lets `check` follow the request to its end, and the ledger to its
+head.
 """
 
 from __future__ import annotations
@@ -94,7 +95,8 @@ class KillHouse:
 
     def reached(self, step: int) -> None:
         """Returns when the gateway pauses there."""
-        _until(lambda: (self._steps() / f"reached-{step}").exists(), f"the gateway never came to step {step}")
+        mark = self._steps() / f"reached-{step}"
+        _until(mark.exists, f"the gateway never came to step {step}")
 
     def go_on(self, step: int) -> None:
         """Ends the pause."""
