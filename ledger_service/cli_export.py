@@ -38,7 +38,7 @@ def export(
 ) -> None:
     """Export everything up to the newest witnessed checkpoint, and verify what was written."""
     if directory.exists():
-        raise typer.BadParameter(f"{directory} exists already", param_hint="DIRECTORY")
+        raise typer.BadParameter("exists already; an export is never overwritten", param_hint="DIRECTORY")
     source, trusted = open_source(config, database, policy)
     with explaining(as_json):
         with opened_log(source) as log, measuring("Exporting") as progress:

@@ -104,14 +104,8 @@ ALTERATIONS = [
     ("DELETE FROM head", {"head"}),
     ("UPDATE checkpoint SET size = 9", {"checkpoint"}),
     ("UPDATE checkpoint SET note = CAST('x' AS BLOB)", {"checkpoint"}),
-    (
-        "UPDATE checkpoint SET note = CAST(replace(CAST(note AS TEXT), char(10) || '10' || char(10), char(10) || '9' || char(10)) AS BLOB)",
-        {"checkpoint"},
-    ),
-    (
-        "UPDATE checkpoint SET note = CAST(replace(CAST(note AS TEXT), char(10) || '10' || char(10), char(10) || '99' || char(10)) AS BLOB)",
-        {"checkpoint"},
-    ),
+    (note_replacing(SIZE_LINE, "char(10) || '9' || char(10)"), {"checkpoint"}),
+    (note_replacing(SIZE_LINE, "char(10) || '99' || char(10)"), {"checkpoint"}),
     (
         "UPDATE checkpoint SET note = CAST(replace(CAST(note AS TEXT), 'consentgate.test/', 'other.test/') AS BLOB)",
         {"checkpoint"},
