@@ -99,6 +99,7 @@ class Log:
         self._opened = asyncio.Event()
         self._keeping: asyncio.Future[None] | None = None
         self._fault: LedgerError | None = None
+        self._closed = False
 
     @property
     def origin(self) -> str:
@@ -147,6 +148,9 @@ class Log:
 
     def close(self) -> None:
         """Ends what is under way. For a log that never ran; `run` does it itself."""
+        if self._closed:
+            return
+        self._closed = True
         self._fault = self._fault or LedgerStopped("the log was closed")
         self._sequencer.refuse_all(self._fault)
         self.published.refuse_all(self._fault)

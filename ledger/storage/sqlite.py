@@ -7,6 +7,7 @@ SQLite 3.51.3); the compare-and-swap on the head is the fence that counts.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import sqlite3
@@ -35,7 +36,7 @@ class SqliteStorage(SqliteReader):
     def __init__(self, path: Path) -> None:
         self._lock = _lock(path)
         try:
-            self._writer = connect_writer(path)
+            self._writer: sqlite3.Connection | None = connect_writer(path)
             super().__init__(path)
         except BaseException:
             os.close(self._lock)
@@ -44,71 +45,85 @@ class SqliteStorage(SqliteReader):
     def append(self, expected: Head, batch: Batch) -> None:
         """As LogStorage."""
         try:
+            writer = self._connected()
             with storage_errors():
-                self._writer.execute("BEGIN IMMEDIATE")
-                self._swap_head(expected, batch.head)
-                self._insert(expected.size, batch)
-                self._writer.execute("COMMIT")
+                writer.execute("BEGIN IMMEDIATE")
+                _swap_head(writer, expected, batch.head)
+                _insert(writer, expected.size, batch)
+                writer.execute("COMMIT")
         except BaseException:
             self._abandon()
             raise
 
     def put_checkpoint(self, size: int, note: bytes) -> None:
         """As LogStorage. NORMAL sync: it may be lost in a power cut, and is then older than it could be."""
+        writer = self._connected()
         with storage_errors():
-            self._writer.execute("PRAGMA synchronous = NORMAL")
+            writer.execute("PRAGMA synchronous = NORMAL")
             try:
-                self._writer.execute(
+                writer.execute(
                     "INSERT INTO checkpoint (id, size, note) VALUES (1, ?, ?) ON CONFLICT (id) DO UPDATE"
                     " SET size = excluded.size, note = excluded.note WHERE excluded.size >= checkpoint.size",
                     (size, note),
                 )
             finally:
-                self._writer.execute("PRAGMA synchronous = FULL")
+                writer.execute("PRAGMA synchronous = FULL")
 
     def close(self) -> None:
         """As LogReader."""
         super().close()
-        self._writer.close()
+        self._abandon()
         os.close(self._lock)
 
-    def _swap_head(self, expected: Head, head: Head) -> None:
-        changed = self._writer.execute(
-            "UPDATE head SET size = ?, last = ? WHERE id = 1 AND size = ? AND last = ?",
-            (head.size, head.last, expected.size, expected.last),
-        ).rowcount
-        if changed != 1:
-            raise HeadConflict("the head is not where this sequencer left it")
-
-    def _insert(self, start: int, batch: Batch) -> None:
-        numbered = list(enumerate(batch.records, start=start))
-        insert = self._writer.executemany
-        insert("INSERT INTO entry VALUES (?, ?, ?)", [(seq, item.leaf, item.leaf_hash) for seq, item in numbered])
-        insert("INSERT INTO node VALUES (?, ?, ?)", [(*node.id, node.hash) for node in batch.nodes])
-        insert(
-            "INSERT INTO idempotency VALUES (?, ?)",
-            [(item.key, seq) for seq, item in numbered if item.key is not None],
-        )
-        self._insert_searchable(numbered)
-
-    def _insert_searchable(self, numbered: Sequence[tuple[int, Record]]) -> None:
-        rows = [(seq, item.searchable) for seq, item in numbered]
-        self._writer.executemany(
-            "INSERT INTO searchable VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            [(seq, it.kind, it.ts, it.subject, it.institution, it.purpose, it.verdict, it.reason) for seq, it in rows],
-        )
-        self._writer.executemany(
-            "INSERT INTO category VALUES (?, ?)",
-            [(category, seq) for seq, item in rows for category in item.categories],
-        )
+    def _connected(self) -> sqlite3.Connection:
+        if self._writer is None:
+            self._writer = connect_writer(self.path)
+        return self._writer
 
     def _abandon(self) -> None:
-        """After a failure the connection's state is not trusted any more: a new one begins from the file."""
-        try:
-            self._writer.close()
-        except sqlite3.Error as error:
-            raise StorageFailed(f"SQLite: {error}") from error
-        self._writer = connect_writer(self.path)
+        """After a failure the connection's state is not trusted any more: the next call begins from the file.
+
+        Rolled back first: closing alone keeps the transaction, and with it the lock, while a cursor is still known.
+        """
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            with contextlib.suppress(sqlite3.Error):
+                writer.execute("ROLLBACK")
+            with contextlib.suppress(sqlite3.Error):
+                writer.close()
+
+
+def _swap_head(writer: sqlite3.Connection, expected: Head, head: Head) -> None:
+    changed = writer.execute(
+        "UPDATE head SET size = ?, last = ? WHERE id = 1 AND size = ? AND last = ?",
+        (head.size, head.last, expected.size, expected.last),
+    ).rowcount
+    if changed != 1:
+        raise HeadConflict("the head is not where this sequencer left it")
+
+
+def _insert(writer: sqlite3.Connection, start: int, batch: Batch) -> None:
+    numbered = list(enumerate(batch.records, start=start))
+    insert = writer.executemany
+    insert("INSERT INTO entry VALUES (?, ?, ?)", [(seq, item.leaf, item.leaf_hash) for seq, item in numbered])
+    insert("INSERT INTO node VALUES (?, ?, ?)", [(*node.id, node.hash) for node in batch.nodes])
+    insert(
+        "INSERT INTO idempotency VALUES (?, ?)",
+        [(item.key, seq) for seq, item in numbered if item.key is not None],
+    )
+    _insert_searchable(writer, numbered)
+
+
+def _insert_searchable(writer: sqlite3.Connection, numbered: Sequence[tuple[int, Record]]) -> None:
+    rows = [(seq, item.searchable) for seq, item in numbered]
+    writer.executemany(
+        "INSERT INTO searchable VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        [(seq, it.kind, it.ts, it.subject, it.institution, it.purpose, it.verdict, it.reason) for seq, it in rows],
+    )
+    writer.executemany(
+        "INSERT INTO category VALUES (?, ?)",
+        [(category, seq) for seq, item in rows for category in item.categories],
+    )
 
 
 def _lock(path: Path) -> int:

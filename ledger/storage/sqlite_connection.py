@@ -29,6 +29,7 @@ def connect_writer(path: Path) -> sqlite3.Connection:
     with storage_errors():
         connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         try:
+            _refuse_strangers(connection)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA trusted_schema = OFF")
@@ -62,6 +63,13 @@ def storage_errors() -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise StorageFailed(f"SQLite: {error}") from error
+
+
+def _refuse_strangers(connection: sqlite3.Connection) -> None:
+    """Somebody else's database, named by mistake, is neither migrated nor touched."""
+    is_new = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
+    if not is_new and connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+        raise StorageFailed("not a ledger database")
 
 
 def _migrate(connection: sqlite3.Connection) -> None:
