@@ -186,9 +186,9 @@ def from_rpc_error(error: grpc.RpcError) -> ConsentgateError:
 
 
 def places(error: BaseException) -> list[str]:
-    """Where an exception went through, innermost last: `file:line function`, without any text of it."""
+    """Where an exception went through, innermost last: `folder/file:line function`, without any text of it."""
     frames = traceback.extract_tb(error.__traceback__)
-    return [f"{frame.filename.rsplit('/', 2)[-1]}:{frame.lineno} {frame.name}" for frame in frames]
+    return [f"{'/'.join(frame.filename.split('/')[-2:])}:{frame.lineno} {frame.name}" for frame in frames]
 
 
 def _decoded(value: bytes) -> ConsentgateError | None:

@@ -96,7 +96,7 @@ class SpiffeId:
 
 def _only(uris: list[str]) -> SpiffeId:
     if len(uris) != 1:
-        raise _no_member(f"{len(uris)} URIs")
+        raise _no_member("not exactly one URI")
     try:
         return SpiffeId.parse(uris[0])
     except IdentityInvalid as error:

@@ -18,7 +18,9 @@ from typing import Any, TextIO
 
 import structlog
 
+from consentgate.authz import ALLOWED_ROLES
 from consentgate.error_status import places
+from ledger.kinds import COMPANY_CODE
 
 Form = Callable[[object], bool]
 Event = MutableMapping[str, Any]
@@ -50,7 +52,19 @@ def _listed(form: Form) -> Form:
     return lambda value: isinstance(value, list | tuple) and all(form(entry) for entry in value)
 
 
+def _identifier(value: object) -> bool:
+    return _IDENTIFIER(value) and COMPANY_CODE.fullmatch(str(value)) is None
+
+
+def _known_method(value: object) -> bool:
+    """A method that no server has is text of a stranger's choice."""
+    return isinstance(value, str) and value in ALLOWED_ROLES
+
+
 _WORDS = _matching(r"[a-z][a-z ,;:'/-]{0,119}")
+_WORD = r"[(']?([a-z][a-z'/._-]*|[A-Z_]{2,}s?|Ed25519|P-256|x5c|base64)[),;:.']*"
+_DETAIL = _matching(rf"(?=.{{1,120}}\Z)({_WORD}( {_WORD})*|[A-Z][A-Za-z_.]*)")
+"""Lower-case words, codes and a few terms of the trade, or the name of one type: no number and nobody's name fits."""
 _IDENTIFIER = _matching(r"[a-z0-9][a-z0-9._-]{0,63}")
 _CODE = _matching(r"[A-Z][A-Za-z_]{0,63}")
 _DOTTED = _matching(r"[A-Za-z_][A-Za-z0-9_.]{0,99}")
@@ -63,12 +77,12 @@ ALLOWED: Mapping[str, Form] = MappingProxyType(
         "event": _WORDS,
         "withheld": _number,
         # Calls.
-        "method": _matching(r"/[A-Za-z0-9_.]{1,99}/[A-Za-z0-9_]{1,64}"),
+        "method": _known_method,
         "role": _matching(r"[a-z]{1,16}"),
         "code": _CODE,
         "milliseconds": _number,
         "seconds": _number,
-        "detail": _matching(r"[A-Za-z][A-Za-z ,;:'()._-]{0,119}"),
+        "detail": _DETAIL,
         "incident": _matching(r"[0-9a-f]{16}"),
         "exceptions": _listed(_CODE),
         "places": _listed(_matching(r"[\w./<>-]{1,120}:\d{1,6} [\w<>]{1,80}")),
@@ -82,7 +96,7 @@ ALLOWED: Mapping[str, Form] = MappingProxyType(
         "request_id": _matching(r"[0-9a-f]{32}"),
         "step": _number,
         "name": _WORDS,
-        "department": _IDENTIFIER,
+        "department": _identifier,
         "recovered": _number,
         # Ledger.
         "seq": _number,
@@ -91,7 +105,7 @@ ALLOWED: Mapping[str, Form] = MappingProxyType(
         "tree_size": _number,
         "known_size": _number,
         "kind": _matching(r"[a-z]{1,32}\.[a-z]{1,32}"),
-        "witness": _IDENTIFIER,
+        "witness": _identifier,
         "witnesses": _number,
         "entries": _number,
         "cosigned": _number,

@@ -196,7 +196,7 @@ def verify_jointly(
         _verified_payload(compact, _imported(known[1]), header, failure)
         persons.add(known[0])
     if len(persons) < required:
-        raise ConsentgateError(failure, private=f"{len(persons)} of {required} persons signed")
+        raise ConsentgateError(failure, private="too few persons signed")
     return payload
 
 
