@@ -37,10 +37,13 @@ async def ask_all(config: Path, questions: dict[str, Any]) -> dict[str, Any]:
                 return score.value
 
         began = time.monotonic()
+        first, *others = questions["companies"]
+        # Alone: with it every department checks the bank's key, which would only make others wait in line.
+        scores = {first: await ask(first)}
         async with asyncio.TaskGroup() as group:
-            tasks = {company: group.create_task(ask(company)) for company in questions["companies"]}
+            tasks = {company: group.create_task(ask(company)) for company in others}
         elapsed = time.monotonic() - began
-    scores = {company: task.result() for company, task in tasks.items()}
+    scores |= {company: task.result() for company, task in tasks.items()}
     return {"scores": scores, "seconds_each": seconds, "seconds": elapsed}
 
 
@@ -49,8 +52,8 @@ def main() -> None:
     try:
         print(json.dumps(asyncio.run(ask_all(config, questions))))
     except* ConsentgateError as group:
-        first = next(error for error in group.exceptions if isinstance(error, ConsentgateError))
-        print_error(first, notes=getattr(first, "__notes__", ()))
+        refused = next(error for error in group.exceptions if isinstance(error, ConsentgateError))
+        print_error(refused, notes=getattr(refused, "__notes__", ()))
         sys.exit(ExitCode.REFUSED)
 
 

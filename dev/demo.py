@@ -65,11 +65,13 @@ class Demo:
         story.command(federation.register_scorecard(approved, "scorecard.json"))
         story.command(federation.register_scorecard(other, "unreviewed.json"))
         approval = federation.approve(approved)
+        for outcome in approval.commands:
+            story.command(outcome)
         linear = approval.report["linear"]
         story.fact(
             "disclosure report", f"{linear['unknowns']} unknowns, {linear['equations']} equation, nothing solvable"
         )
-        story.fact("approved", f"by two reviewers, ledger entry {approval.leaf.entry.seq}, verified")
+        story.fact("approved", f"by two reviewers, ledger entry {approval.seq}, verified")
         self.receipts += 4
         return approved, other
 

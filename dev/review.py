@@ -1,85 +1,70 @@
-"""Two reviewers approve a scorecard for a grantee group: read the disclosure report, sign the next link, hand it in.
+"""Two reviewers approve a scorecard for a grantee group by their own commands: fetch, review and sign, combine, submit.
 
-The reviewers sign offline and jointly; the first carries the statement to the gateway. What they sign names the digest
-of the very report that they fetched, so a gateway that shows one report and judges by another is found out.
+The first fetches the package and hands in what both signed; each recomputes the disclosure report before signing,
+offline.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
-import grpc
-
-from consentgate import canonical, signing
-from consentgate.anchors import Anchors
-from consentgate.channel import open_channel
-from consentgate.convert import receipt_from_message
-from consentgate.error_status import from_rpc_error
-from consentgate.identity import Role, SpiffeId
-from consentgate.signing import PersonSigner
-from consentgate.statements import ScorecardApprovalClaims, StatementKind
-from consentgate.tls import TlsFiles
-from consentgate.v1 import scorecard_pb2
-from consentgate.v1.scorecard_pb2_grpc import ScorecardServiceStub
-from dev.layout import GATEWAY, REVIEWERS, TRUST_DOMAIN, Layout
-from ledger.verify import VerifiedLeaf, verify_receipt
-
-CALL_SECONDS = 30.0
+from consentgate.identity import Role
+from dev.commands import Outcome, run_command, succeeded
+from dev.layout import GATEWAY, REVIEWERS, Layout, spiffe
 
 
 @dataclass(frozen=True)
 class Approval:
-    """An approved scorecard: what the reviewers read, and the leaf that records their statement."""
+    """An approved scorecard: the commands that led to it, what the reviewers read, and the ledger entry."""
 
+    commands: tuple[Outcome, ...]
     report: dict[str, Any]
-    leaf: VerifiedLeaf
+    seq: int
 
 
 def approve(layout: Layout, scorecard: str, group: str, members: Sequence[str]) -> Approval:
-    """Both reviewers approve `scorecard` for `group`; raises ConsentgateError when report or chain refuse it."""
-    folder = layout.member(Role.REVIEWER, REVIEWERS[0])
-    anchors = Anchors.load(folder / "anchors.toml")
-    tls = TlsFiles(folder / "tls.pem", folder / "tls.key", anchors.member_ca)
-    peer = SpiffeId(TRUST_DOMAIN, Role.GATEWAY, GATEWAY)
-    with open_channel(layout.addresses["gateway"], peer, tls, allow_development_ca=True) as channel:
-        stub = ScorecardServiceStub(channel)
-        try:
-            review = stub.GetDisclosureReport(
-                scorecard_pb2.GetDisclosureReportRequest(group=group, scorecard=scorecard), timeout=CALL_SECONDS
-            )
-            token = _signed(layout, review, scorecard, group, members)
-            reply = stub.SubmitApproval(scorecard_pb2.SubmitApprovalRequest(approval_jws=token), timeout=CALL_SECONDS)
-        except grpc.RpcError as error:
-            raise from_rpc_error(error) from error
-    leaf = verify_receipt(receipt_from_message(reply.receipt), anchors.log_policy)
-    return Approval(json.loads(review.report), leaf)
+    """Both reviewers approve `scorecard` for `group`; raises CommandFailed when report or chain refuse it."""
+    first, *_ = folders = [layout.member(Role.REVIEWER, name) for name in REVIEWERS]
+    package, statement = first / f"{scorecard[:8]}.review.json", first / f"{scorecard[:8]}.approval.json"
+    members_options = [option for member in members for option in ("--member", member)]
+    fetched = _run(
+        layout,
+        ["fetch", "--group", group, "--scorecard", scorecard, *members_options, "--out", str(package)],
+        _connection(layout, first),
+    )
+    signatures = [folder / f"{scorecard[:8]}.signature.jws" for folder in folders]
+    reviewed = [
+        _run(
+            layout,
+            ["review", str(package), "--key", str(folder / "person.key"), "--out", str(signature)],
+            ["--yes", *_anchors(folder)],
+        )
+        for folder, signature in zip(folders, signatures, strict=True)
+    ]
+    combined = _run(layout, ["combine", *map(str, signatures), "--out", str(statement)], _anchors(first))
+    submitted = _run(layout, ["submit", str(statement)], _connection(layout, first))
+    return Approval(
+        (fetched, *reviewed, combined, submitted), reviewed[0].members["report"], int(submitted.members["seq"])
+    )
 
 
-def _signed(
-    layout: Layout,
-    review: scorecard_pb2.GetDisclosureReportResponse,
-    scorecard: str,
-    group: str,
-    members: Sequence[str],
-) -> bytes:
-    judged = {entry["id"]: entry["state"] for entry in json.loads(review.report)["judged"]}
-    judged[scorecard] = "approved"
-    content = {
-        "aud": StatementKind.SCORECARD_APPROVAL.audience(TRUST_DOMAIN),
-        "iat": int(datetime.now(UTC).timestamp()),
-        "group": group,
-        "members": list(members),
-        "sequence": review.next_sequence,
-        "previous": review.previous,
-        "action": "APPROVE",
-        "scorecard": scorecard,
-        "scorecards": [{"id": name, "state": state} for name, state in judged.items()],
-        "report": canonical.digest(review.report),
-    }
-    claims = ScorecardApprovalClaims.parse(canonical.encode(content), "approval")
-    signers = [PersonSigner.load(layout.member(Role.REVIEWER, name) / "person.key") for name in REVIEWERS]
-    return signing.sign_jointly(StatementKind.SCORECARD_APPROVAL, claims, signers)
+def _run(layout: Layout, arguments: Sequence[str], options: Sequence[str]) -> Outcome:
+    command = ["gateway", "scorecard", *arguments]
+    return succeeded(run_command(layout.directory, command, [*options, "--json"]))
+
+
+def _anchors(folder: Path) -> list[str]:
+    return ["--anchors", str(folder / "anchors.toml")]
+
+
+def _connection(layout: Layout, folder: Path) -> list[str]:
+    """Where the gateway answers, and as whom this reviewer calls."""
+    return [
+        *("--gateway", layout.addresses["gateway"], "--peer", spiffe(Role.GATEWAY, GATEWAY)),
+        *("--certificate", str(folder / "tls.pem"), "--private-key", str(folder / "tls.key")),
+        *_anchors(folder),
+        "--development",
+    ]

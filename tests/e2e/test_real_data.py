@@ -32,7 +32,7 @@ KEYS = {
 
 
 def made_up(path: Path, companies: int = 240) -> Path:
-    """A file of the layout: 64 ratios, a fifth of them missing, some enormous; bankrupt companies are lower on average."""
+    """A file of the layout: 64 ratios, a fifth of them missing, some enormous; bankrupt companies tend to be lower."""
     source = random.Random(64)  # noqa: S311 - figures, not secrets
     head = ["@relation 'made up'", "", *(f"@attribute Attr{number} numeric" for number in range(1, 65))]
     lines = [*head, "@attribute class {0,1}", "", "@data"]
