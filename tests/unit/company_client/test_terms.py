@@ -33,7 +33,7 @@ def test_terms_are_read() -> None:
         ],
         *[(parse_day, text, "--valid-from") for text in ("", "tomorrow", "2026-02-30", "24.11.2026")],
     ],
-    ids=repr,
+    ids=lambda part: repr(part) if isinstance(part, str) else part.__name__,  # addresses differ between processes
 )
 def test_what_is_no_term_is_refused_naming_its_option(parse: Callable[[str], object], text: str, option: str) -> None:
     with pytest.raises(ConsentgateError) as refusal:
