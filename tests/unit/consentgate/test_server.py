@@ -67,7 +67,7 @@ async def test_address_that_is_taken(running: Loopback):
 async def test_address_that_is_none(tmp_path: Path):
     files = TlsFolder(tmp_path).member("gateway", "g")
     with pytest.raises(ConsentgateError) as caught:
-        await build_server(files, "no such host.invalid:0", [])
+        await build_server(files, "127.0.0.1:99999", [])
     assert caught.value.code is ErrorCode.CONFIG_INVALID
 
 
