@@ -64,10 +64,13 @@ async def test_address_that_is_taken(running: Loopback):
     assert caught.value.field == f"listen: {running.server.address}"
 
 
-async def test_address_that_is_none(tmp_path: Path):
+@pytest.mark.parametrize(
+    "address", ["127.0.0.1:99999", "127.0.0.1", "127.0.0.1:", "127.0.0.1:http", "127.0.0.1:-1", ""]
+)
+async def test_address_that_is_none(tmp_path: Path, address: str):
     files = TlsFolder(tmp_path).member("gateway", "g")
     with pytest.raises(ConsentgateError) as caught:
-        await build_server(files, "127.0.0.1:99999", [])
+        await build_server(files, address, [])
     assert caught.value.code is ErrorCode.CONFIG_INVALID
 
 
