@@ -92,7 +92,7 @@ def store_log(log: WitnessedLog, path: Path, *, witnessed: int | None = None) ->
     size = len(log.leaves) if witnessed is None else witnessed
     storage = SqliteStorage.open(path)
     try:
-        half = len(log.leaves) // 2
+        half = (len(log.leaves) + 1) // 2
         _append(storage, log.leaves[:half], Chain(ORIGIN))
         _append(storage, log.leaves[half:], Chain(ORIGIN).extend(log.leaves[:half])[0])
         storage.put_checkpoint(size, log.note(COSIGNED_AT, size=size))
@@ -102,6 +102,8 @@ def store_log(log: WitnessedLog, path: Path, *, witnessed: int | None = None) ->
 
 
 def _append(storage: SqliteStorage, leaves: list[bytes], before: Chain) -> None:
+    if not leaves:
+        return
     after, entries = before.extend(leaves)
     hashes = [leaf_hash(leaf) for leaf in leaves]
     nodes = Frontier(before.size, before.frontier.hashes).extend(hashes)[1]

@@ -82,7 +82,8 @@ def check_consistency(old: int, new: int, old_root: bytes, new_root: bytes, proo
     require(all(len(value) == 32 for value in [old_root, new_root, *proof]), "hash")
     if old in (0, new):
         require(not proof, "length")
-        require(old_root == sha256(b"") if old == 0 else old_root == new_root, "root")
+        require(old or old_root == sha256(b""), "root")
+        require(old < new or old_root == new_root, "root")
         return
     require(_both_roots(old, new, old_root, list(proof), whole=True) == (old_root, new_root), "root")
 
