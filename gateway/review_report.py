@@ -73,5 +73,5 @@ def _report_lines(content: Any) -> Iterator[str]:
     for finding in content["too_few_departments"]:
         yield f"  REFUSED: too few departments in {finding}"
     for finding in linear["solved"]:
-        yield f"  REFUSED: the answers would solve {finding}"
+        yield f"  REFUSED: the answers would solve {finding.removeprefix('linear.')}"
     yield "  not judged here: pre-images, posteriors, and what a silent department's part discloses (limitations)"

@@ -20,7 +20,7 @@ from consentgate.v1.keys_pb2_grpc import KeyServiceStub
 from consentgate.v1.scorecard_pb2_grpc import ScorecardServiceStub
 from consentgate.v1.scoring_pb2_grpc import ScoringServiceStub
 from gateway.store.models import Base
-from tests.integration.gateway.conftest import Port
+from tests.integration.gateway.port import Port
 
 Channel = Callable[[Port], grpc.aio.Channel]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import grpc
 import grpc.aio
 import pytest
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from consentgate import convert, evidence
 from consentgate.error_status import from_rpc_error
@@ -17,7 +16,7 @@ from consentgate.v1.scorecard_pb2_grpc import ScorecardServiceStub
 from consentgate.v1.scoring_pb2_grpc import ScoringServiceStub
 from gateway.consent import Move
 from ledger.entry import parse
-from tests.integration.gateway.conftest import Port
+from tests.integration.gateway.port import Port
 from tests.support.federation import GROUP, PURPOSE, company_code, hex16
 from tests.support.sample_scorecard import small_scorecard
 
@@ -232,15 +231,3 @@ async def test_registering_and_approving_a_scorecard(port: Port) -> None:
     foreign = ScorecardServiceStub(port.other_bank)
     request = scorecard_pb2.GetDisclosureReportRequest(group=GROUP, scorecard=scorecard.header.id)
     assert (await refused(foreign.GetDisclosureReport(request))).code is ErrorCode.SCORECARD_NOT_FOUND
-
-
-async def test_health_tells_the_truth(port: Port) -> None:
-    stub = health_pb2_grpc.HealthStub(port.bank)
-    serving = health_pb2.HealthCheckResponse.SERVING
-    assert (await stub.Check(health_pb2.HealthCheckRequest())).status == serving
-    port.house.ledger.down = ErrorCode.LEDGER_UNAVAILABLE
-    await port.server.health._judge()
-    assert (await stub.Check(health_pb2.HealthCheckRequest())).status != serving
-    port.house.ledger.down = None
-    await port.server.health._judge()
-    assert (await stub.Check(health_pb2.HealthCheckRequest())).status == serving
