@@ -105,6 +105,11 @@ def bank_toml(addresses: Mapping[str, str]) -> str:
     return "\n".join(['anchors = "anchors.toml"\narchive = "archive"\n', TLS, SIGNING, _gateway(addresses), paillier])
 
 
+def officer_toml(addresses: Mapping[str, str]) -> str:
+    """`officer.toml`: supervision reads the ledger."""
+    return "\n".join(['anchors = "anchors.toml"\n', TLS, _ledger(addresses)])
+
+
 def company_toml(addresses: Mapping[str, str], code: str, signatories: Sequence[str]) -> str:
     """`company.toml`; `signatories` are the key files of those persons who sign here."""
     files = ", ".join(f'"{name}"' for name in signatories)

@@ -140,6 +140,7 @@ def _write_configurations(layout: Layout) -> None:
     (layout.gateway / "institutions.toml").write_text(configurations.institutions_toml())
     for bank in (layout.bank, layout.other_bank):
         (bank / "bank.toml").write_text(configurations.bank_toml(addresses))
+    (layout.member(Role.OFFICER, OFFICER) / "officer.toml").write_text(configurations.officer_toml(addresses))
     for name in departments:
         text = configurations.adapter_toml(addresses, name, registry=name == REGISTRY)
         (layout.department(name) / "adapter.toml").write_text(text)

@@ -25,6 +25,7 @@ from department_adapter.config import AdapterConfig
 from gateway import policy_bundle
 from gateway.config import GatewayConfig
 from ledger_service.config import LedgerConfig, WitnessConfig
+from ledger_service.officer import OfficerConfig
 
 MODELS: Mapping[str, type[BaseModel]] = {
     "adapter.toml": AdapterConfig,
@@ -38,6 +39,7 @@ MODELS: Mapping[str, type[BaseModel]] = {
     "mapping.toml columns": mapping._ColumnEntry,
     "mapping.toml sql": mapping._SqlEntry,
     "mapping.toml csv": mapping._CsvEntry,
+    "officer.toml": OfficerConfig,
     "witness.toml": WitnessConfig,
 }
 """Table → the model it describes."""
