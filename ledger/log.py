@@ -60,7 +60,10 @@ GRACE_SECONDS = 0.25
 """A refreshed checkpoint, for which nobody waits, waits this long for witnesses beyond the quorum."""
 STORAGE_PAUSE_SECONDS = 0.25
 """Before a head is signed again after the storage failed."""
+PROVE_THREADS = 2
+"""Signing, witnesses' proofs and receipts: what appends wait for."""
 READ_THREADS = 4
+"""Everything that others read."""
 OPENING_KIND = "log.opened"
 
 _log = structlog.get_logger("ledger.log")
@@ -86,10 +89,11 @@ class Log:
         _check_parts(parts)
         self._parts = parts
         self._writing = ThreadPoolExecutor(1, "ledger-write")
+        self._proving = ThreadPoolExecutor(PROVE_THREADS, "ledger-prove")
         self._reading = ThreadPoolExecutor(READ_THREADS, "ledger-read")
         keys = [key for key in parts.policy.logs if key.name == parts.signer.name]
         self._head_signer = HeadSigner(parts.storage, SecondPlace(parts.second_place, keys), parts.signer)
-        self.published = Published(parts.storage, self._reading)
+        self.published = Published(parts.storage, self._reading, self._proving)
         self._cosigning = Cosigning(parts.policy, parts.witnesses, self.published.stored_consistency_proof)
         self._sequencer = Sequencer(
             parts.storage, self._head_signer.load, parts.clock, self._writing, self._note_growth
@@ -156,6 +160,7 @@ class Log:
         self.published.refuse_all(self._fault)
         self._writing.shutdown(wait=True, cancel_futures=True)
         self._put_newest()
+        self._proving.shutdown(wait=True, cancel_futures=True)
         self._reading.shutdown(wait=True, cancel_futures=True)
         self._parts.storage.close()
 
@@ -208,7 +213,7 @@ class Log:
 
     async def _publish_head(self) -> None:
         begun = time.monotonic()
-        head = await asyncio.get_running_loop().run_in_executor(self._reading, self._head_signer.sign)
+        head = await asyncio.get_running_loop().run_in_executor(self._proving, self._head_signer.sign)
         if head is None:
             await asyncio.sleep(STORAGE_PAUSE_SECONDS)
             return

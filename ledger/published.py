@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 from typing import TypeVar
 
@@ -49,11 +50,13 @@ class _Waiter:
 
 
 class Published:
-    """Reads, from any task of one loop; the work is done in `executor`'s threads."""
+    """Reads, from any task of one loop; the work is done in the executors' threads."""
 
-    def __init__(self, storage: LogReader, executor: Executor) -> None:
+    def __init__(self, storage: LogReader, executor: Executor, own_executor: Executor) -> None:
+        """`own_executor` does what appends wait for, so that no search, however large, can hold them up."""
         self._storage = storage
         self._executor = executor
+        self._own_executor = own_executor
         self._publication: Publication | None = None
         self._number = 0
         self._changed = asyncio.Event()
@@ -132,7 +135,8 @@ class Published:
 
     async def stored_consistency_proof(self, old_size: int, new_size: int) -> list[bytes]:
         """The same for a head that is not cosigned yet: what its witnesses are shown."""
-        return await self._read(lambda: stored_consistency_proof(old_size, new_size, self._storage.nodes))
+        work = partial(stored_consistency_proof, old_size, new_size, self._storage.nodes)
+        return await _in_thread(self._own_executor, work)
 
     async def search(self, filters: SearchFilters, after_seq: int | None, limit: int) -> tuple[list[bytes], bool]:
         """Leaves in order; True when there are no more of them."""
@@ -162,7 +166,8 @@ class Published:
     async def _make_receipts(self, waiters: Sequence[_Waiter], publication: Publication) -> None:
         indices = [waiter.seq for waiter in waiters]
         try:
-            receipts = await self._read(lambda: _receipts(self._storage, indices, publication))
+            work = partial(_receipts, self._storage, indices, publication)
+            receipts = await _in_thread(self._own_executor, work)
         except (LedgerError, asyncio.CancelledError) as error:
             _refuse(waiters, error if isinstance(error, LedgerError) else LedgerStopped("the log was closed"))
             return
@@ -171,10 +176,14 @@ class Published:
                 waiter.receipt.set_result(receipt)
 
     async def _read(self, work: Callable[[], Result]) -> Result:
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._executor, work)
-        except RuntimeError as error:  # the executor was shut down
-            raise LedgerStopped("the log was closed") from error
+        return await _in_thread(self._executor, work)
+
+
+async def _in_thread(executor: Executor, work: Callable[[], Result]) -> Result:
+    try:
+        return await asyncio.get_running_loop().run_in_executor(executor, work)
+    except RuntimeError as error:  # the executor was shut down
+        raise LedgerStopped("the log was closed") from error
 
 
 def _refuse(waiters: Sequence[_Waiter], error: LedgerError) -> None:

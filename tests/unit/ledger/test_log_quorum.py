@@ -56,10 +56,10 @@ async def test_one_slow_witness_delays_nobody_and_is_brought_forward_by_one_proo
 async def test_without_quorum_the_entry_is_durable_and_a_repeat_finds_it(
     folder: LogFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(log_module, "QUORUM_SECONDS", 0.3)
     async with folder.running() as log:
         await log.append(KIND, transition(), "first")
         set_dead(folder, True, "tax", "customs")
+        monkeypatch.setattr(log_module, "QUORUM_SECONDS", 0.3)
         with pytest.raises(QuorumNotMet):
             await log.append(KIND, transition(1), "key")
         assert published_size(log) == 2

@@ -157,8 +157,8 @@ async def test_the_operator_can_confirm_what_was_asked_and_a_reader_cannot_guess
 async def test_without_its_record_a_search_returns_nothing(
     served: ServedLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ledger.log.QUORUM_SECONDS", 0.2)
     await fill(served, 1)
+    monkeypatch.setattr("ledger.log.QUORUM_SECONDS", 0.2)
     for witness in served.folder.witnesses.values():
         witness.dead = True
     async with served.as_member(OFFICER) as channel:
