@@ -94,11 +94,11 @@ def _bounded(leaf: bytes) -> bytes:
 
 
 def _check_fields(value: Mapping[str, object]) -> None:
-    unsigned(value["v"], "v")
+    unsigned.check(value["v"], "v")
     if value["v"] != VERSION:
         raise EntryInvalid("v")
-    unsigned(value["seq"], "seq")
-    timestamp(value["ts"], "ts")
+    unsigned.check(value["seq"], "seq")
+    timestamp.check(value["ts"], "ts")
     for name, pattern in (("log", _ORIGIN), ("prev", _HASH), ("nonce", _NONCE)):
         text = value[name]
         if not isinstance(text, str) or not pattern.fullmatch(text):

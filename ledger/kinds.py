@@ -36,10 +36,6 @@ class Form:
     text: str
     check: Check
 
-    def __call__(self, value: object, field: str) -> None:
-        """Raises EntryInvalid naming the field unless the value has this form."""
-        self.check(value, field)
-
 
 def _pattern(expression: str) -> Check:
     compiled = re.compile(expression)
@@ -88,7 +84,7 @@ def _list_of(item: Form) -> Form:
         if not isinstance(value, list) or len(value) > MAX_LIST:
             raise EntryInvalid(field)
         for index, member in enumerate(value):
-            item(member, f"{field}[{index}]")
+            item.check(member, f"{field}[{index}]")
 
     return Form(f"list of {item.text}", check)
 
@@ -98,7 +94,7 @@ def _object(**fields: Form) -> Form:
         if not isinstance(value, dict) or set(value) != set(fields):
             raise EntryInvalid(field)
         for name, member in fields.items():
-            member(value[name], f"{field}.{name}")
+            member.check(value[name], f"{field}.{name}")
 
     return Form("{" + ", ".join(f"`{name}`: {form.text}" for name, form in fields.items()) + "}", check)
 
@@ -125,10 +121,10 @@ class Kind:
         for name in sorted(self.required.keys() - body.keys()):
             raise EntryInvalid(f"body.{name}")
         for name, value in body.items():
-            check = self.required.get(name) or self.optional.get(name)
-            if check is None:
+            form = self.required.get(name) or self.optional.get(name)
+            if form is None:
                 raise EntryInvalid(f"body.{name}")
-            check(value, f"body.{name}")
+            form.check(value, f"body.{name}")
 
 
 def _kind(optional: Mapping[str, Form] | None = None, /, **required: Form) -> Kind:

@@ -136,7 +136,7 @@ def test_financing_is_reserved() -> None:
 )
 def test_company_codes_are_no_identifiers(text: str) -> None:
     with pytest.raises(EntryInvalid):
-        identifier(text, "field")
+        identifier.check(text, "field")
 
 
 @pytest.mark.parametrize(
@@ -155,4 +155,4 @@ def test_company_codes_are_no_identifiers(text: str) -> None:
     ],
 )
 def test_identifiers(text: str) -> None:
-    identifier(text, "field")
+    identifier.check(text, "field")
