@@ -22,6 +22,7 @@ Hex16 = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 Hex32 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Identifier = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 Spiffe = Annotated[str, Field(pattern=r"^spiffe://[a-z0-9.-]{1,255}/[a-z]{1,16}/[a-z0-9._-]{1,64}$")]
+CompanyCode = Annotated[str, Field(pattern=r"^[0-9A-HJ-NPQRTUWXY]{2}[0-9]{6}[0-9A-HJ-NPQRTUWXY]{10}$")]
 Seconds = Annotated[int, Field(ge=0, le=253402300799)]
 Period = Annotated[str, Field(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$")]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
@@ -101,17 +102,21 @@ class Claims(BaseModel):
         return datetime.fromtimestamp(self.iat, UTC)
 
 
-def _check_company(code: str) -> None:
-    if not uscc.is_valid(code) or uscc.compact(code) != code:
+def check_company(code: str) -> None:
+    """Raises ValueError unless the check character fits; the form is CompanyCode's.
+
+    `uscc.is_valid` would refuse codes that begin with a letter (GB 32100-2015, table 1).
+    """
+    if uscc.calc_check_digit(code[:-1]) != code[-1]:
         raise ValueError("company is not a valid unified social credit code")
 
 
 class _OfCompany(Claims):
-    company: Annotated[str, Field(pattern=r"^[0-9A-HJ-NPQRTUWXY]{18}$")]
+    company: CompanyCode
 
     @model_validator(mode="after")
     def _valid_company(self) -> Self:
-        _check_company(self.company)
+        check_company(self.company)
         return self
 
 

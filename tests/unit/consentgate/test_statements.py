@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from stdnum.cn import uscc
 
 from consentgate import canonical
 from consentgate.errors import ConsentgateError, ErrorCode
@@ -219,6 +220,13 @@ def test_a_claim_named_twice_is_refused(honest: dict[str, dict[str, Any]], kind:
 def test_what_is_no_object(payload: bytes):
     for kind in MODELS:
         _refused(kind, payload)
+
+
+@pytest.mark.parametrize("stem", ["A1110000400000000", "N2110000MF0000000", "Y1350100M00000001", "91350100M00000001"])
+def test_company_codes_of_every_registering_authority(honest: dict[str, dict[str, Any]], stem: str):
+    """GB 32100-2015, table 1: the first character may be a letter."""
+    code = stem + uscc.calc_check_digit(stem)
+    assert ScoreRequestClaims.parse(_raw({**honest["request"], "company": code}), "part").company == code
 
 
 def test_errors_hold_no_value(honest: dict[str, dict[str, Any]]):
