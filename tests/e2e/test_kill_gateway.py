@@ -9,7 +9,7 @@ import pytest
 
 from bank_client.scoring import Score
 from gateway.request_flow import STEPS
-from tests.support.kill_house import KillHouse, kill_house
+from tests.support.kill_house import GATEWAY, KillHouse, kill_house
 
 pytestmark = pytest.mark.e2e
 
@@ -26,7 +26,7 @@ def test_killed_before_step(house: KillHouse, step: int) -> None:
     request_id = secrets.token_hex(16)
     house.at(step, "kill")
     asked = house.begin(request_id)
-    house.died("gateway")
-    house.restart("gateway")
+    house.died(GATEWAY)
+    house.restart(GATEWAY)
     score = house.check(request_id, asked.result())
     assert score is not None, "the decision still lived, every department was there: a retry must come to the score"

@@ -10,11 +10,10 @@ import pytest
 
 from bank_client.scoring import Score
 from gateway.request_flow import STEPS
-from tests.support.kill_house import KillHouse, kill_house
+from tests.support.kill_house import LEDGER, KillHouse, kill_house
 
 pytestmark = pytest.mark.e2e
 
-VICTIM = "ledger"
 DOWN_SECONDS = 0.5
 """How long the request goes on without the ledger."""
 
@@ -32,18 +31,18 @@ def test_killed_before_step(house: KillHouse, step: int) -> None:
     house.at(step, "pause")
     asked = house.begin(request_id)
     house.reached(step)
-    house.kill(VICTIM)
+    house.kill(LEDGER)
     house.go_on(step)
     time.sleep(DOWN_SECONDS)
-    house.restart(VICTIM)
+    house.restart(LEDGER)
     assert house.check(request_id, asked.result()) is not None, "once the ledger is back, a retry gets the score"
 
 
 def test_without_a_ledger_nothing_is_answered(house: KillHouse) -> None:
-    house.kill(VICTIM)
+    house.kill(LEDGER)
     try:
         outcome = house.ask(secrets.token_hex(16))
     finally:
-        house.restart(VICTIM)
+        house.restart(LEDGER)
     assert not isinstance(outcome, Score)
     assert outcome.code in ("LEDGER_UNAVAILABLE", "LEDGER_QUORUM", "LEDGER_STALE"), outcome

@@ -1,7 +1,7 @@
 """A whole federation as processes that tests kill at numbered steps of a request; and what must hold afterwards.
 
-The gateway is the real one with an observer (`stepping_gateway`); ledger, departments and bank client are what
-everybody runs. After a kill and a restart a test lets `check` follow the request to its end, and the ledger to its
+The gateway and one department are the real ones with an observer (`stepping_server`); everything else is what everybody
+runs. After a kill and a restart a test lets `check` follow the request to its end, and the ledger to its
 head.
 """
 
@@ -35,6 +35,8 @@ from dev.topology import Plan
 from ledger.entry import Entry, leaf_hash, parse
 from ledger.verify import read_leaves
 
+GATEWAY, DEPARTMENT, LEDGER = "gateway", "courts", "ledger"
+"""Processes that tests kill."""
 KEY_BITS = 2048
 """Small, so that a scenario is about processes and not about arithmetic."""
 REACH_SECONDS = 40.0
@@ -58,13 +60,18 @@ PASSING = frozenset(
 
 
 @dataclass(frozen=True)
-class SteppingGateway(Service):
-    """The gateway with the observer in place of the production command."""
+class SteppingServer(Service):
+    """The gateway or a department with the observer in place of the production command."""
+
+    @property
+    def steps(self) -> Path:
+        """Where its orders lie."""
+        return self.config.parent / "steps"
 
     def command_line(self) -> list[str]:
-        """Stops at the files of the folder `steps` beside the configuration."""
-        folder = str(self.config.parent / "steps")
-        return [sys.executable, "-m", "tests.support.stepping_gateway", str(self.config), folder, "info"]
+        """The test's own program."""
+        kind = "gateway" if self.command == "gateway" else "department"
+        return [sys.executable, "-m", "tests.support.stepping_server", kind, str(self.config), str(self.steps)]
 
 
 Outcome = Score | ConsentgateError
@@ -87,25 +94,26 @@ class KillHouse:
     bank: BankClient
     _pool: ThreadPoolExecutor = field(default_factory=_one_thread)
 
-    def at(self, step: int, order: str) -> None:
-        """What the gateway is to do before this step: `kill` or `pause`."""
-        steps = self._steps()
+    def at(self, step: int, order: str, process: str = GATEWAY) -> None:
+        """What the process is to do before this step of its own: `kill` or `pause`."""
+        steps = self._steps(process)
         (steps / f"reached-{step}").unlink(missing_ok=True)
         (steps / f"at-{step}").write_text(order)
 
     def reached(self, step: int) -> None:
         """Returns when the gateway pauses there."""
-        mark = self._steps() / f"reached-{step}"
+        mark = self._steps(GATEWAY) / f"reached-{step}"
         _until(mark.exists, f"the gateway never came to step {step}")
 
     def go_on(self, step: int) -> None:
         """Ends the pause."""
-        (self._steps() / f"at-{step}").unlink(missing_ok=True)
+        (self._steps(GATEWAY) / f"at-{step}").unlink(missing_ok=True)
 
-    def _steps(self) -> Path:
-        folder = self.federation.layout.gateway / "steps"
-        folder.mkdir(exist_ok=True)
-        return folder
+    def _steps(self, process: str) -> Path:
+        service = self.services[process]
+        assert isinstance(service, SteppingServer), f"{process} has no observer"
+        service.steps.mkdir(exist_ok=True)
+        return service.steps
 
     def kill(self, name: str) -> None:
         """SIGKILL."""
@@ -217,8 +225,8 @@ def kill_house(directory: Path) -> Iterator[KillHouse]:
     federation.make_key(federation.bank, KEY_BITS)
     company = enrol(federation.layout, federation.ca, companies[0], ALONE)
     services = {service.name: service for service in federation.layout.services()}
-    plain = services["gateway"]
-    services["gateway"] = SteppingGateway(plain.name, plain.command, plain.config, plain.arguments)
+    for name in (GATEWAY, DEPARTMENT):
+        services[name] = SteppingServer(name, services[name].command, services[name].config)
     pids = processes.start_all(list(services.values()), directory)
     try:
         federation.bank.must("register-key")
