@@ -61,7 +61,7 @@ def opened_log(path: Path) -> Iterator[LocalLog]:
     if path.is_dir():
         yield ExportLog(path)
         return
-    reader = SqliteReader(path)
+    reader = SqliteReader(path, offline=True)
     try:
         yield DatabaseLog(reader)
     finally:

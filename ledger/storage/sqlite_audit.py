@@ -62,7 +62,7 @@ class DatabaseAudit:
     """One snapshot of a database; use as a context."""
 
     def __init__(self, path: Path) -> None:
-        self._connection = connect_reader(path)
+        self._connection = connect_reader(path, offline=True)
         with storage_errors():
             self._connection.execute("BEGIN")
 

@@ -18,6 +18,8 @@ from ledger.storage.migrations import VERSIONS
 
 APPLICATION_ID = 0x43474C47
 """`CGLG`: marks the file as a Consentgate ledger."""
+WAL_SUFFIX = "-wal"
+"""Appended by SQLite to the file's name for its write-ahead log, which exists while a process has the file open."""
 BUSY_SECONDS = 5.0
 """How long a connection waits for another's lock. Only accidents make it wait: there is one writer, and
 WAL readers do not block.
@@ -40,12 +42,18 @@ def connect_writer(path: Path) -> sqlite3.Connection:
         return connection
 
 
-def connect_reader(path: Path) -> sqlite3.Connection:
-    """A connection that cannot write."""
+def connect_reader(path: Path, *, offline: bool = False) -> sqlite3.Connection:
+    """A connection that cannot write.
+
+    `offline`, for tools that examine a file: when no write-ahead log lies beside it, no process has it open, and it is
+    read as immutable. Then nothing is created beside it, and a read-only medium will do. Never for a server's readers:
+    they would not see what is written later.
+    """
     if not path.is_file():
         raise NotFound(f"there is no database {path}")
     with storage_errors():
-        uri = f"{path.absolute().as_uri()}?mode=ro"
+        immutable = offline and not Path(f"{path}{WAL_SUFFIX}").exists()
+        uri = f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' if immutable else ''}"
         connection = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         try:
             connection.execute("PRAGMA trusted_schema = OFF")

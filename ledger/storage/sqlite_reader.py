@@ -24,10 +24,12 @@ class SqliteReader:
     at a time.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, offline: bool = False) -> None:
+        """`offline`: as `connect_reader`; not for a running ledger."""
         self.path = path
+        self._offline = offline
         self._idle: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
-        self._idle.put(connect_reader(path))
+        self._idle.put(connect_reader(path, offline=offline))
 
     def head(self) -> Head:
         """As LogReader."""
@@ -83,7 +85,7 @@ class SqliteReader:
         try:
             connection = self._idle.get_nowait()
         except queue.Empty:
-            connection = connect_reader(self.path)
+            connection = connect_reader(self.path, offline=self._offline)
         try:
             with storage_errors():
                 yield connection
