@@ -6,13 +6,14 @@ from consentgate.terminal import new_app, run
 from ledger_service.cli_export import export
 from ledger_service.cli_fsck import fsck
 from ledger_service.cli_search import search
-from ledger_service.cli_serve import keygen, serve, witness
+from ledger_service.cli_serve import keygen, restore_second_place, serve, witness
 from ledger_service.cli_show import show
 from ledger_service.cli_verify import verify
 
 app = new_app("The consent ledger: serve it, read it, and verify it without trusting it.")
 app.command()(serve)
 app.command()(keygen)
+app.command()(restore_second_place)
 app.add_typer(witness, name="witness")
 app.command()(verify)
 app.command()(show)

@@ -1,4 +1,4 @@
-"""`ledger serve`, `ledger keygen` and `ledger witness serve`: what a log or a witness needs to run.
+"""`ledger serve`, `keygen`, `restore-second-place` and `witness serve`: what a log or a witness needs to run.
 
 `ledger_service.cli` makes commands of them.
 """
@@ -17,6 +17,7 @@ from consentgate.terminal import new_app, show
 from ledger.note import SignatureType
 from ledger_service.config import LedgerConfig, WitnessConfig
 from ledger_service.keys import create_key
+from ledger_service.restore import restore
 from ledger_service.server import serve_ledger, serve_witness
 
 witness = new_app("Run a witness: it cosigns what extends the history it has seen, and nothing else.")
@@ -45,6 +46,22 @@ def keygen(
     key = create_key(out, name, SignatureType.COSIGNATURE if witness_key else SignatureType.ED25519)
     line = f"witness {name} {key}" if witness_key else f"log {key}"
     show({"vkey": str(key), "policy_line": line, "private_key": str(out)}, [line], as_json)
+
+
+def restore_second_place(
+    config: Annotated[Path, typer.Option(help="The ledger's configuration.")] = Path("ledger.toml"),
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """After the second place was lost: make it again from the newest cosigned checkpoint in the database.
+
+    Refused while there is a second place. If the database is an old copy, the witnesses still stop the log.
+    """
+    checkpoint = restore(LedgerConfig.load(config))
+    show(
+        {"size": checkpoint.size, "root": checkpoint.root.hex()},
+        [f"second place made again for {checkpoint.size} entries; start the ledger and look at its health"],
+        as_json,
+    )
 
 
 @witness.command("serve")

@@ -163,6 +163,7 @@ def _read(model: type[Content], path: Path) -> Content:
 
 
 def _invalid(path: Path, error: ValidationError, prefix: str = "") -> ConsentgateError:
-    first = error.errors(include_input=False)[0]
+    # A misspelt entry is both unknown and missing: the name that stands in the file helps more.
+    first = min(error.errors(include_input=False), key=lambda found: found["type"] != "extra_forbidden")
     where = ".".join(str(part) for part in first["loc"]) or str(first["msg"])
     return ConsentgateError(ErrorCode.CONFIG_INVALID, field=f"{path}: {prefix}{where}")

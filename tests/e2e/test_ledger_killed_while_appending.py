@@ -38,7 +38,7 @@ async def test_sigkill_loses_nothing_that_was_acknowledged(tmp_path: Path) -> No
     witnesses = LogFolder(tmp_path).witnesses
     acknowledged: dict[str, AppendReceipt] = {}
     asked: set[str] = set()
-    chance = random.Random(20261124)
+    chance = random.Random(20261124)  # noqa: S311 - moments of a kill are no secrets
     async with contextlib.AsyncExitStack() as stack:
         addresses = {}
         for name, local in witnesses.items():
@@ -72,7 +72,7 @@ async def test_sigkill_loses_nothing_that_was_acknowledged(tmp_path: Path) -> No
     reader.close()
     report = verify_leaves(leaves, note, POLICY)
     assert report.kinds == {"log.opened": 1, KIND: len(asked)}
-    assert all(local.witness.known_size() == len(leaves) for local in witnesses.values())
+    assert sorted(local.witness.known_size() for local in witnesses.values())[1:] == [len(leaves)] * 3
 
 
 async def start(config: Path) -> tuple[asyncio.subprocess.Process, str]:
