@@ -72,11 +72,19 @@ def from_heu(ciphertext: Any, bits: int) -> mpz:
 def to_heu(ciphertext: int, bits: int) -> Any:
     """The number in heu's serialization, whose frame is taken from a ciphertext of its own."""
     ciphertext = ciphertext * montgomery(bits) % int(key(bits).public.n_squared)
-    frame = kit(bits).encryptor().encrypt_raw(1).serialize()
     width = bits // 4
     start = 4  # array of one, bin16 and its length
-    assert int.from_bytes(frame[2:4], "big") == width
+    frame = frame_of(bits)
     return heu.Ciphertext.load_from(frame[:start] + ciphertext.to_bytes(width, "little") + frame[start + width :])
+
+
+@cache
+def frame_of(bits: int) -> bytes:
+    """A serialized ciphertext of full width: heu drops leading zeros, about every 256th time."""
+    while True:
+        frame: bytes = kit(bits).encryptor().encrypt_raw(1).serialize()
+        if int.from_bytes(frame[2:4], "big") == bits // 4:
+            return frame
 
 
 def opened_by_heu(ciphertext: int, bits: int) -> int:
