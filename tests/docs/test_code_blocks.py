@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from pathlib import Path
 
@@ -22,9 +23,17 @@ def _name(block: CodeBlock) -> str:
     return f"{block.page.relative_to(ROOT)}:{block.content[:24].split()[0]}"
 
 
+def _files(page: Path) -> list[tuple[str, str]]:
+    """Blocks of TOML that begin with a file's name: the page's other blocks may read that file."""
+    named = [(re.match(r"# (\w+\.toml)\n", block.content), block.content) for block in code_blocks(page)]
+    return [(found[1], content) for found, content in named if found is not None]
+
+
 @pytest.mark.parametrize("block", _of("python"), ids=_name)
 def test_python_runs(block: CodeBlock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    for name, content in _files(block.page):
+        (tmp_path / name).write_text(content)
     exec(compile(block.content, str(block.page), "exec"), {"__name__": "example"})  # noqa: S102 - that is the test
 
 
