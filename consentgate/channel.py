@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import grpc
 import grpc.aio
 
+from consentgate.addresses import split_address
 from consentgate.identity import SpiffeId
 from consentgate.tls import TlsFiles, channel_credentials
 
@@ -37,8 +38,10 @@ LARGEST_RECONNECT_MILLISECONDS = 3_000
 def open_channel(address: str, peer: SpiffeId, tls: TlsFiles, *, allow_development_ca: bool = False) -> grpc.Channel:
     """A channel to `peer` at `address` (host:port) for threads; close it, or use it as a context.
 
-    Raises CERTIFICATE_* or DEVELOPMENT_CA for this side's own files; connects with the first call.
+    Raises CERTIFICATE_* or DEVELOPMENT_CA for this side's own files, CONFIG_INVALID for an address that is none;
+    connects with the first call.
     """
+    split_address(address, "address")
     credentials = channel_credentials(tls, allow_development_ca=allow_development_ca)
     return grpc.intercept_channel(grpc.secure_channel(address, credentials, _options(peer)), _DefaultDeadline())
 
@@ -47,6 +50,7 @@ def open_aio_channel(
     address: str, peer: SpiffeId, tls: TlsFiles, *, allow_development_ca: bool = False
 ) -> grpc.aio.Channel:
     """The same for asyncio; to be opened inside the running loop."""
+    split_address(address, "address")
     credentials = channel_credentials(tls, allow_development_ca=allow_development_ca)
     return grpc.aio.secure_channel(address, credentials, _options(peer), interceptors=[_AioDefaultDeadline()])
 

@@ -15,6 +15,7 @@ import grpc
 from cryptography import x509
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from consentgate.addresses import split_address
 from consentgate.channel import open_channel
 from consentgate.doctor import Finding, TlsPaths, finding, healthy
 from consentgate.error_status import from_rpc_error
@@ -57,10 +58,9 @@ def _connect(address: str) -> str:
 
 
 def _tcp(address: str) -> socket.socket:
-    host, _, port = address.rpartition(":")
     try:
-        return socket.create_connection((host.strip("[]"), int(port)), STEP_SECONDS)
-    except (OSError, ValueError, OverflowError) as error:
+        return socket.create_connection(split_address(address, "address"), STEP_SECONDS)
+    except OSError as error:
         raise ConsentgateError(ErrorCode.CONNECTION_REFUSED, field="address", private=type(error).__name__) from error
 
 

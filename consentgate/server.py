@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import re
 import signal
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ import structlog
 from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from consentgate.addresses import split_address
 from consentgate.channel import KEEPALIVE_TIMEOUT_MILLISECONDS, MAX_MESSAGE_BYTES
 from consentgate.errors import ConsentgateError, ErrorCode
 from consentgate.health import Health, Truth
@@ -38,8 +38,6 @@ MAX_CONCURRENT_CALLS = 256
 """calls handled at a time; further ones are refused at once, which is better than a slow death."""
 SHORTEST_PING_MILLISECONDS = 10_000
 """between a client's pings; gRPC's default of five minutes would end our own clients' connections."""
-PORT = re.compile(r"[0-9]{1,5}")
-LARGEST_PORT = 65_535
 
 _log = structlog.get_logger("consentgate.server")
 
@@ -176,9 +174,7 @@ async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
 
 
 def _bind(server: grpc.aio.Server, address: str, credentials: grpc.ServerCredentials) -> int:
-    port = address.rpartition(":")[2]
-    if not PORT.fullmatch(port) or int(port) > LARGEST_PORT:  # gRPC would take it modulo 65536
-        raise ConsentgateError(ErrorCode.CONFIG_INVALID, field=f"listen: {address}", private="no port")
+    split_address(address, "listen")
     try:
         return server.add_secure_port(address, credentials)
     except RuntimeError as error:

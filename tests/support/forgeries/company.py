@@ -63,6 +63,15 @@ def _attestation_of_other_company(f: Federation) -> EvidenceBundle:
     return f.bundle(attestation=attestation, consent=f.sign_consent(signers=f.second_company.signers[:2]))
 
 
+def _attestation_of_other_people(f: Federation) -> EvidenceBundle:
+    """A genuine attestation of the same company from another time: its people had changed."""
+    signatories = [
+        {"person": hex16(f"successor {index}"), "jwk": person(f"successor {index}").jwk.model_dump()}
+        for index in range(2)
+    ]
+    return f.bundle(attestation=f.sign_attestation(f.attestation_claims(signatories=signatories)))
+
+
 # Consents.
 
 
@@ -183,6 +192,7 @@ COMPANY = (
         _attestation_of_other_company,
         "consent_jws.company",
     ),
+    Forgery("attestation of other people of the company", Code.CONSENT_SIGNATURE, _attestation_of_other_people),
     Forgery(
         "attestation expired",
         Code.ATTESTATION_EXPIRED,

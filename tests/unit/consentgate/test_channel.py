@@ -9,6 +9,7 @@ from typing import Any
 import grpc
 import pytest
 
+from consentgate.addresses import split_address
 from consentgate.channel import DEFAULT_DEADLINE_SECONDS, MAX_MESSAGE_BYTES, open_aio_channel, open_channel
 from consentgate.error_status import from_rpc_error
 from consentgate.errors import ConsentgateError, ErrorCode
@@ -81,6 +82,24 @@ async def test_own_files_are_checked_first(tmp_path: Path):
         assert caught.value.code is ErrorCode.DEVELOPMENT_CA
     async with open_aio_channel("127.0.0.1:1", SERVER, files, allow_development_ca=True):
         pass
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.1:99999", ":1", "127.0.0.1:", "dns:///x:1:"])
+async def test_address_that_is_none(tmp_path: Path, address: str):
+    files = TlsFolder(tmp_path).member("bank", "bank-a")
+    for opened in (open_channel, open_aio_channel):
+        with pytest.raises(ConsentgateError) as caught:
+            opened(address, SERVER, files)
+        assert caught.value.code is ErrorCode.CONFIG_INVALID
+        assert caught.value.field == f"address: {address}"
+
+
+@pytest.mark.parametrize(
+    ("address", "parts"),
+    [("127.0.0.1:0", ("127.0.0.1", 0)), ("[::1]:65535", ("::1", 65535)), ("a.test:1", ("a.test", 1))],
+)
+def test_address(address: str, parts: tuple[str, int]):
+    assert split_address(address, "address") == parts
 
 
 # Deadlines.

@@ -57,10 +57,15 @@ async def test_without_peer_whoever_answers_is_named(running: Loopback):
     assert str(SERVER) in findings[2].cause
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1:1", "127.0.0.1", "127.0.0.1:x", "127.0.0.1:99999", ""])
-async def test_nothing_at_the_address(running: Loopback, address: str):
-    found = _last(await _examined(_paths(running), address), "TCP")
+async def test_nothing_at_the_address(running: Loopback):
+    found = _last(await _examined(_paths(running), "127.0.0.1:1"), "TCP")
     assert found.code is ErrorCode.CONNECTION_REFUSED
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.1:x", "127.0.0.1:99999", ""])
+async def test_address_that_is_none(running: Loopback, address: str):
+    found = _last(await _examined(_paths(running), address), "TCP")
+    assert found.code is ErrorCode.CONFIG_INVALID
 
 
 async def test_another_member_answers(running: Loopback):

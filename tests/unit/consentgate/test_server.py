@@ -138,6 +138,16 @@ async def test_a_single_service_can_be_set_down(running: Loopback):
             await running.server.health.set_serving("unknown", True)
 
 
+async def test_changes_of_health_are_streamed(running: Loopback):
+    """`Watch` writes its answers instead of yielding them, which the gatekeeper must let pass, too."""
+    async with running.channel("officer", "o") as channel:
+        watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(service=KEY_SERVICE))
+        assert (await watch.read()).status == SERVING
+        await running.server.health.set_serving(KEY_SERVICE, False)
+        assert (await watch.read()).status == NOT_SERVING
+        watch.cancel()
+
+
 async def test_stopping_is_said_before_it_happens(running: Loopback):
     async with running.channel() as channel:
         assert await _status(channel) == SERVING
