@@ -8,6 +8,8 @@ have no effect but through its session. Concurrency: any number of processes on 
 from __future__ import annotations
 
 import asyncio
+import random
+import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -17,14 +19,19 @@ from sqlalchemy.orm import Session
 
 from consentgate.errors import ConsentgateError, ErrorCode
 
-MAX_ATTEMPTS = 8
+MAX_ATTEMPTS = 16
 """Runs of one transaction before giving up; each loser of a race lost to another that committed."""
+FIRST_PAUSE_SECONDS = 0.002
+"""Upper bound of the random pause after the first lost race; doubled with each further one, up to the longest."""
+LONGEST_PAUSE_SECONDS = 0.25
+"""Losers that came back at once would meet again: PostgreSQL lets all but one of them fail each time."""
 BUSY_TIMEOUT_MS = 10_000
 """How long a SQLite writer waits for the one before it: longer than any transaction of this program takes."""
 SERIALIZATION_FAILURES = frozenset({"40001", "40P01"})
 """SQLSTATE of serialization_failure and deadlock_detected: safe and sensible to repeat."""
 
 Result = TypeVar("Result")
+_random = random.SystemRandom()
 
 
 class Database:
@@ -51,6 +58,7 @@ class Database:
             except SQLAlchemyError as error:
                 if attempt == MAX_ATTEMPTS or not _lost_race(error):
                     raise ConsentgateError(ErrorCode.STORE_UNAVAILABLE, private=type(error).__name__) from error
+            _pause(attempt)
         raise ConsentgateError(ErrorCode.STORE_UNAVAILABLE, private="no attempt left")
 
     async def check(self) -> None:
@@ -60,6 +68,11 @@ class Database:
     def close(self) -> None:
         """Closes all connections."""
         self.engine.dispose()
+
+
+def _pause(attempt: int) -> None:
+    bound = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2 ** (attempt - 1))
+    time.sleep(_random.uniform(0.0, bound))
 
 
 def _lost_race(error: SQLAlchemyError) -> bool:

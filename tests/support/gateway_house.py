@@ -211,7 +211,14 @@ def _without_waiting_for_the_disk(connection: Any, _record: object) -> None:
 class House:
     """One gateway over one database file; `restart` is a new process over the same files."""
 
-    def __init__(self, folder: Path, federation: Federation | None = None, minimum_departments: int = 2) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        federation: Federation | None = None,
+        minimum_departments: int = 2,
+        database_url: str | None = None,
+    ) -> None:
+        """Over a new SQLite file in `folder`, or over the migrated database at `database_url`."""
         self.federation = federation or Federation()
         self.folder = folder
         self.minimum_departments = minimum_departments
@@ -221,16 +228,17 @@ class House:
         self.policy = packaged_policy()
         self.computation = ThreadComputation(1)
         self.department_deadline = timedelta(seconds=10)
-        file = folder / "gateway.db"
-        if not file.exists():
-            shutil.copyfile(migrated_file(), file)
+        self.database_url = database_url or f"sqlite:///{folder / 'gateway.db'}"
+        if database_url is None:
+            shutil.copyfile(migrated_file(), folder / "gateway.db")
         self.start()
 
     def start(self) -> None:
         """Everything that lives in a process, built from the files."""
         anchors = self.federation.anchors
-        self.database = Database(f"sqlite:///{self.folder / 'gateway.db'}")
-        event.listen(self.database.engine, "connect", _without_waiting_for_the_disk)
+        self.database = Database(self.database_url)
+        if self.database.engine.dialect.name == "sqlite":
+            event.listen(self.database.engine, "connect", _without_waiting_for_the_disk)
         self.recorder = Recorder(anchors, self.database, self.ledger)
         self.consents = Consents(anchors, self.database, self.recorder, self.policy, self.clock)
         self.scorecards = Scorecards(

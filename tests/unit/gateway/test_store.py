@@ -133,7 +133,9 @@ def test_a_lost_race_runs_again(database: Database) -> None:
     assert len(attempts) == 2
 
 
-def test_endless_races_end(database: Database) -> None:
+def test_endless_races_end(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LONGEST_PAUSE_SECONDS", 0.0)
+
     def always(_session: Session) -> None:
         raise IntegrityError("insert", {}, Exception("unique"))
 

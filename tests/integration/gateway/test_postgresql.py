@@ -1,0 +1,113 @@
+"""The same store on PostgreSQL: migrated schema, the whole flow, and races that SQLite serialises by its lock."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from alembic import autogenerate
+from alembic.migration import MigrationContext
+from sqlalchemy import text
+
+from consentgate.errors import ConsentgateError, ErrorCode
+from gateway.consent import Move
+from gateway.store import migrate
+from gateway.store.database import Database
+from gateway.store.models import Base
+from tests.support.federation import hex16
+from tests.support.gateway_house import House
+from tests.support.postgresql import NoPostgresql, postgresql_server
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    try:
+        with postgresql_server() as url:
+            yield url
+    except NoPostgresql as missing:
+        pytest.skip(str(missing))
+
+
+@pytest.fixture
+def url(server: str) -> str:
+    """The server's database, emptied and migrated."""
+    database = Database(server)
+    database.transact(lambda session: session.execute(text("DROP SCHEMA public CASCADE; CREATE SCHEMA public")))
+    migrate.upgrade(database.engine)
+    database.close()
+    return server
+
+
+@pytest.fixture
+async def house(tmp_path: Path, url: str) -> House:  # type: ignore[misc]
+    """A settled gateway on PostgreSQL."""
+    made = House(tmp_path, database_url=url)
+    await made.settle()
+    yield made
+    made.close()
+
+
+def test_a_migrated_database_equals_the_metadata(url: str) -> None:
+    database = Database(url)
+    with database.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert autogenerate.compare_metadata(context, Base.metadata) == []
+    assert migrate.revisions(database.engine) == ("0001", "0001")
+    database.close()
+
+
+async def test_transactions_are_serializable(house: House) -> None:
+    level = await house.database.run(lambda session: session.execute(text("SHOW transaction_isolation")).scalar())
+    assert level == "serializable"
+
+
+async def test_a_score_a_retry_and_a_denial(house: House) -> None:
+    token = house.request()
+    answered = await house.score(token)
+    assert house.open_score(answered) == house.federation.plaintext_score()
+    assert (await house.score(token)).ciphertext == answered.ciphertext
+    error = await house.refused(house.request("denied", purpose="credit.monitoring"))
+    assert error.code is ErrorCode.CONSENT_PURPOSE
+    await house.consents.move(house.transition("REVOKE"), Move.REVOKE, house.company())
+    assert (await house.refused(house.request("revoked"))).code is ErrorCode.CONSENT_REVOKED
+    house.clock.forward(days=2)
+    assert await house.upkeep.round()
+
+
+async def test_processes_that_race_give_one_answer(house: House) -> None:
+    token = house.request()
+    answers = await asyncio.gather(*(house.score(token, flow=house.new_flow()) for _ in range(4)))
+    assert len({answered.ciphertext for answered in answers}) == 1
+    assert len(house.ledger.entries("query.decision")) == len(house.ledger.entries("query.release")) == 1
+
+
+async def test_racing_requests_never_exceed_the_frequency(house: House) -> None:
+    """Two transactions that both count one use left: PostgreSQL lets one of them fail, and it counts again."""
+    await house.grant(version=2, frequency={"count": 2, "per": "DAY"})
+    flows = [house.score(house.request(f"racer {number}"), flow=house.new_flow()) for number in range(5)]
+    results = await asyncio.gather(*flows, return_exceptions=True)
+    denied = [result for result in results if isinstance(result, ConsentgateError)]
+    assert [error.code for error in denied] == [ErrorCode.CONSENT_FREQUENCY] * 3
+    verdicts = [entry.body["verdict"] for entry in house.ledger.entries("query.decision")]
+    assert sorted(map(str, verdicts)) == ["allow"] * 2 + ["deny"] * 3
+
+
+async def test_racing_grants_are_one_entry(house: House) -> None:
+    consent, attestation = house.consent(house.federation.second_company)
+    caller = house.company(house.federation.second_company)
+    receipts = await asyncio.gather(*(house.consents.grant(consent, attestation, caller) for _ in range(4)))
+    assert len({receipt.leaf for receipt in receipts}) == 1
+
+
+async def test_pages_and_counts(house: House) -> None:
+    for number in range(3):
+        await house.grant(consent_id=hex16(f"consent {number}"), nonce=hex16(f"nonce {number}"))
+    await house.score()
+    own = await house.consents.own(house.company(), None, 2)
+    rest = await house.consents.own(house.company(), own[-1].consent.row_id, 9)
+    assert (len(own), len(rest)) == (2, 2)
+    assert sum(each.uses for each in [*own, *rest]) == 1
+    listed = await house.scorecards.list(house.bank, 0, 9)
+    assert len(listed) == 1
