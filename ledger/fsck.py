@@ -1,8 +1,8 @@
 """Does a ledger database agree with itself? Whatever can be derived from leaf bytes is derived again and compared.
 
 Leaves are the source: hashes, chain, tree nodes, head and the searchable columns follow from them. Idempotency keys do
-not (they are opaque and not in the leaf): here only their form is examined, that each entry of a kind that others
-append has exactly one, and that none points into the void. An altered *text* of a key cannot be found.
+not (they are opaque and not in the leaf): each entry of a kind that others append has exactly one, bound to its leaf by
+a digest that finds accidents, but not somebody who alters key and digest together.
 
 All findings are collected, each with its place, up to a bound. Whether the database is the one that witnesses saw is
 another question, which a policy answers (`ledger verify`); the second place knows whether it is the newest copy.
@@ -19,7 +19,7 @@ from ledger.entry import ZERO_HASH, Entry, leaf_hash, parse
 from ledger.errors import CheckpointInvalid, EntryInvalid
 from ledger.export import Progress
 from ledger.note import Note
-from ledger.storage.interface import MAX_KEY, Head
+from ledger.storage.interface import MAX_KEY, Head, key_binding
 from ledger.storage.searchable import searchable
 from ledger.storage.sqlite_audit import DatabaseAudit, SearchableRow, StoredEntry
 from ledger.tree import Frontier, Node
@@ -179,8 +179,12 @@ class _Examined:
             self._found.add(place, "several keys point to one entry")
         if not stored.keys and kind not in KEYLESS_KINDS:
             self._found.add(place, "the entry has no key")
-        if any(not 1 <= len(key) <= MAX_KEY for key in stored.keys):
-            self._found.add(place, f"a key does not have 1 to {MAX_KEY} characters")
+        for key, binding in stored.keys:
+            if not 1 <= len(key) <= MAX_KEY:
+                self._found.add(place, f"a key does not have 1 to {MAX_KEY} characters")
+            # Either hash will do: that the two differ is told already, and is not the key's fault.
+            if binding not in (key_binding(digest, key) for digest in (stored.leaf_hash, leaf_hash(stored.leaf))):
+                self._found.add(place, "a key is not the one that was recorded with this leaf")
 
     def _grow(self, seq: int, digest: bytes) -> None:
         self._frontier, completed = self._frontier.extend([digest])

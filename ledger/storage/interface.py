@@ -20,6 +20,7 @@ Methods raise StorageFailed when the storage fails and NotFound for what is not 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -30,6 +31,13 @@ from ledger.tree import Node, NodeId
 
 MAX_KEY = 128
 """Longest idempotency key in characters."""
+
+
+def key_binding(leaf_hash: bytes, key: str) -> bytes:
+    """SHA-256(0x02 ‖ leaf hash ‖ key), stored beside a key: leaves do not name their keys, so nothing else would show
+    that a key was altered. It finds accidents; whoever alters a key on purpose can compute it too.
+    """
+    return hashlib.sha256(b"\x02" + leaf_hash + key.encode()).digest()
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ledger.errors import HeadConflict, StorageFailed
-from ledger.storage.interface import Batch, Head, Record
+from ledger.storage.interface import Batch, Head, Record, key_binding
 from ledger.storage.sqlite_connection import connect_writer, storage_errors
 from ledger.storage.sqlite_reader import SqliteReader
 
@@ -108,8 +108,8 @@ def _insert(writer: sqlite3.Connection, start: int, batch: Batch) -> None:
     insert("INSERT INTO entry VALUES (?, ?, ?)", [(seq, item.leaf, item.leaf_hash) for seq, item in numbered])
     insert("INSERT INTO node VALUES (?, ?, ?)", [(*node.id, node.hash) for node in batch.nodes])
     insert(
-        "INSERT INTO idempotency VALUES (?, ?)",
-        [(item.key, seq) for seq, item in numbered if item.key is not None],
+        "INSERT INTO idempotency VALUES (?, ?, ?)",
+        [(item.key, seq, key_binding(item.leaf_hash, item.key)) for seq, item in numbered if item.key is not None],
     )
     _insert_searchable(writer, numbered)
 

@@ -39,6 +39,13 @@ class SearchableRow(NamedTuple):
     reason: str | None
 
 
+class StoredKey(NamedTuple):
+    """An idempotency key, and what binds it to its leaf."""
+
+    key: str
+    binding: bytes
+
+
 @dataclass(frozen=True)
 class StoredEntry:
     """All rows that belong to one seq; `searchable` is None when that row is missing."""
@@ -48,7 +55,7 @@ class StoredEntry:
     leaf_hash: bytes
     searchable: SearchableRow | None
     categories: frozenset[str]
-    keys: tuple[str, ...]
+    keys: tuple[StoredKey, ...]
 
 
 class Stray(NamedTuple):
@@ -116,7 +123,7 @@ class DatabaseAudit:
         with (
             self._rows(entries) as rows,
             self._rows("SELECT seq, category FROM category ORDER BY seq") as categories,
-            self._rows("SELECT seq, key FROM idempotency ORDER BY seq") as keys,
+            self._rows("SELECT seq, key, binding FROM idempotency ORDER BY seq") as keys,
         ):
             category_groups, key_groups = _Groups(categories), _Groups(keys)
             for seq, leaf, leaf_hash, found, *columns in rows:
@@ -125,8 +132,8 @@ class DatabaseAudit:
                     leaf=leaf,
                     leaf_hash=leaf_hash,
                     searchable=None if found is None else SearchableRow(*columns),
-                    categories=frozenset(category_groups.take(seq)),
-                    keys=tuple(key_groups.take(seq)),
+                    categories=frozenset(row[1] for row in category_groups.take(seq)),
+                    keys=tuple(StoredKey(*row[1:]) for row in key_groups.take(seq)),
                 )
 
     def strays(self, size: int) -> list[Stray]:
@@ -152,23 +159,19 @@ class DatabaseAudit:
 
 
 class _Groups:
-    """Rows (seq, text) in order of seq, taken a seq at a time; those of seqs nobody takes are passed over."""
+    """Rows that begin with seq, in order of it, taken a seq at a time; those of seqs nobody takes are passed over."""
 
     def __init__(self, rows: Iterator[tuple[Any, ...]]) -> None:
         self._rows = rows
         self._next = next(rows, None)
 
-    def take(self, seq: int) -> list[str]:
+    def take(self, seq: int) -> list[tuple[Any, ...]]:
         taken = []
-        while self._next is not None and _seq(self._next) <= seq:
-            if _seq(self._next) == seq:
-                taken.append(str(self._next[1]))
+        while self._next is not None and self._next[0] <= seq:
+            if self._next[0] == seq:
+                taken.append(self._next)
             self._next = next(self._rows, None)
         return taken
-
-
-def _seq(row: tuple[Any, ...]) -> int:
-    return int(row[0])
 
 
 def _schema(connection: sqlite3.Connection) -> dict[str, str]:

@@ -24,6 +24,7 @@ _TABLES = (
     """CREATE TABLE idempotency (
         key TEXT NOT NULL,
         seq INTEGER NOT NULL,
+        binding BLOB NOT NULL CONSTRAINT idempotency_binding_size CHECK (length(binding) = 32),
         CONSTRAINT idempotency_pk PRIMARY KEY (key)
     ) STRICT, WITHOUT ROWID""",
     """CREATE TABLE head (
