@@ -188,11 +188,8 @@ class Tail:
     async def _resume(self) -> None:
         """The stored position, which another adapter on the same state may have moved."""
         stored = await self._database.run(store.load_position)
-        if stored is None:
-            return
-        if stored.chain.origin != self._origin:
-            raise ConsentgateError(ErrorCode.LEDGER_INVALID, field="tail", private="state is of another log")
-        self._position = stored
+        if stored is not None:
+            self._position = stored
 
     async def _advance(self, growing: _Growing, note: bytes) -> None:
         """Position and projection in one transaction; raises when another adapter moved them meanwhile."""

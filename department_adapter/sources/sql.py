@@ -138,7 +138,6 @@ def _engine(mapping: Mapping, url: URL) -> Engine:
 def _prepare_sqlite(connection: Any, _record: object) -> None:
     """Bytes that are no UTF-8 become a text that is no number: an error would depend on the company's data."""
     connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
-    connection.execute("PRAGMA query_only=ON")
 
 
 def _reflect(engine: Engine, mapping: Mapping, table: SqlTable) -> Table:
