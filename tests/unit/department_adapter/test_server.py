@@ -163,7 +163,7 @@ async def test_upkeep_forgets_answers_and_survives_trouble(
     assert state.transact(lambda session: answers.answer_to(session, leaf)) is not None
     now[0] += timedelta(seconds=1)
     async with asyncio.timeout(5):
-        while state.transact(lambda session: answers.answer_to(session, leaf)) is not None:
+        while state.transact(lambda session: answers.answer_to(session, leaf)) is not None:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     assert not failures
     task.cancel()
