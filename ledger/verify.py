@@ -14,7 +14,7 @@ from itertools import groupby, islice
 from pathlib import Path
 
 from ledger.chain import Chain
-from ledger.checkpoint import Checkpoint
+from ledger.checkpoint import Checkpoint, open_signed
 from ledger.entry import MAX_LEAF, Entry, leaf_hash, parse
 from ledger.errors import ConsistencyInvalid, EntryInvalid, ExportInvalid, LogMismatch, ProofInvalid, QuorumNotMet
 from ledger.export import (
@@ -126,22 +126,46 @@ def verify_leaves(
     policy: LogPolicy,
     progress: Progress | None = None,
     observe: Observer | None = None,
+    earlier: bytes | None = None,
 ) -> Report:
-    """Verifies chain, tree and checkpoint over a whole log, streaming: memory does not grow with the log."""
+    """Verifies chain, tree and checkpoint over a whole log, streaming: memory does not grow with the log.
+
+    `earlier` is a checkpoint that somebody kept: the log must continue the history it signed then.
+    """
     witnessed = policy.check(note)
     checkpoint = witnessed.checkpoint
+    kept = None if earlier is None else _kept_checkpoint(earlier, policy, checkpoint)
     chain, tally, remaining = Chain(checkpoint.origin), _Tally(), iter(leaves)
     while chunk := list(islice(remaining, VERIFY_CHUNK)):
-        chain, entries = chain.extend(chunk)
+        before, (chain, entries) = chain, chain.extend(chunk)
         if chain.size > checkpoint.size:
             raise ConsistencyInvalid(f"there are more leaves than the checkpoint's {checkpoint.size}")
         tally.count(entries)
+        hashes = [leaf_hash(leaf) for leaf in chunk]
+        if kept is not None and kept.size <= chain.size:
+            _check_kept(kept, before.frontier.extend(hashes[: kept.size - before.size])[0].root())
+            kept = None
         if observe is not None:
-            observe([leaf_hash(leaf) for leaf in chunk])
+            observe(hashes)
         if progress is not None:
             progress(chain.size, checkpoint.size)
     check_head(chain, checkpoint)
     return Report(checkpoint, witnessed.cosigned_at, dict(tally.kinds), tally.first, tally.last, tally.steps_back)
+
+
+def _kept_checkpoint(earlier: bytes, policy: LogPolicy, newest: Checkpoint) -> Checkpoint:
+    """The log's own signature is enough: it may not sign two histories, whoever cosigned them."""
+    kept = open_signed(Note.parse(earlier), policy.logs)[1]
+    if kept.origin != newest.origin:
+        raise LogMismatch("the earlier checkpoint belongs to another log")
+    if kept.size > newest.size:
+        raise ConsistencyInvalid(f"the log was rolled back: it counts {newest.size} entries, and earlier {kept.size}")
+    return kept
+
+
+def _check_kept(kept: Checkpoint, root: bytes) -> None:
+    if kept.root != root:
+        raise ConsistencyInvalid(f"the log forked: its first {kept.size} entries are not those it signed earlier")
 
 
 class _Tally:
@@ -159,12 +183,14 @@ class _Tally:
             self.last = entry.ts
 
 
-def verify_export(directory: Path, policy: LogPolicy, progress: Progress | None = None) -> Report:
+def verify_export(
+    directory: Path, policy: LogPolicy, progress: Progress | None = None, earlier: bytes | None = None
+) -> Report:
     """Verifies an exported directory (`ledger.export`) over every byte; raises a LedgerError that names what is wrong,
     with notes that name the leaves at fault where that can be known.
 
     1. a log of the policy signed the checkpoint, and the quorum cosigned it;
-    2. the leaves are canonical, chained, and hash to the checkpoint's root;
+    2. the leaves are canonical, chained, and hash to the checkpoint's root; they continue the `earlier` checkpoint;
     3. the tiles hold the hashes of these leaves;
     4. nothing else is there, is missing, or was altered.
     """
@@ -173,7 +199,7 @@ def verify_export(directory: Path, policy: LogPolicy, progress: Progress | None 
     tiler = Tiler(lambda path, tile: None if _holds(directory, path, tile) else differing.append(path))
     # 1. and 2.
     try:
-        report = verify_leaves(read_leaves(directory), note, policy, progress, tiler.extend)
+        report = verify_leaves(read_leaves(directory), note, policy, progress, tiler.extend, earlier)
     except (EntryInvalid, ConsistencyInvalid, LogMismatch) as error:
         for line in _locate(directory, note):
             error.add_note(line)

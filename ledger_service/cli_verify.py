@@ -33,17 +33,22 @@ def verify(
     receipt: Annotated[
         Path | None, typer.Option(help="One receipt: NAME.leaf or NAME.proof, both files.", dir_okay=False)
     ] = None,
+    earlier: Annotated[
+        Path | None,
+        typer.Option(help="Checkpoint of an earlier export, which PATH must continue.", exists=True, dir_okay=False),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Result as JSON.")] = False,
 ) -> None:
     """Verify an export, a database file or a receipt offline: signatures, quorum, tree, chain, every leaf."""
-    if (path is None) == (receipt is None):
-        raise typer.BadParameter("give either PATH or --receipt")
+    if (path is None) == (receipt is None) or (path is None and earlier is not None):
+        raise typer.BadParameter("give either PATH, with --earlier or without, or --receipt")
+    kept = None if earlier is None else earlier.read_bytes()
     if receipt is not None:
         _verify_receipt(read_receipt(receipt), policy, as_json)
     elif path is not None and path.is_dir():
-        _verify_export(path, policy, as_json)
+        _verify_export(path, policy, kept, as_json)
     elif path is not None:
-        _verify_database(path, policy, as_json)
+        _verify_database(path, policy, kept, as_json)
 
 
 def _verify_receipt(receipt: Receipt, policy: Path, as_json: bool) -> None:
@@ -59,20 +64,20 @@ def _verify_receipt(receipt: Receipt, policy: Path, as_json: bool) -> None:
     show(members, lines + entry_lines(found.entry, found.leaf_hash), as_json)
 
 
-def _verify_export(directory: Path, policy: Path, as_json: bool) -> None:
+def _verify_export(directory: Path, policy: Path, earlier: bytes | None, as_json: bool) -> None:
     with explaining(as_json), measuring("Verifying") as progress:
-        report = verify_export(directory, load_policy(policy), progress)
+        report = verify_export(directory, load_policy(policy), progress, earlier)
     show(report_members(report), report_lines(report), as_json)
 
 
-def _verify_database(path: Path, policy: Path, as_json: bool) -> None:
+def _verify_database(path: Path, policy: Path, earlier: bytes | None, as_json: bool) -> None:
     """The witnessed history as in an export; then every row, also of what is not witnessed yet."""
     trusted = load_policy(policy)
     with explaining(as_json):
         examined = examine_file(path)
         try:
             with opened_log(path) as log, measuring("Verifying") as progress:
-                report = verify_leaves(log.leaves(), log.note, trusted, progress)
+                report = verify_leaves(log.leaves(), log.note, trusted, progress, earlier=earlier)
         except LedgerError as error:
             for line in finding_lines(examined):
                 error.add_note(line)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ledger.chain import Chain
-from ledger.errors import ConsistencyInvalid, LedgerError, LogMismatch, QuorumNotMet
+from ledger.errors import ConsistencyInvalid, LedgerError, LogMismatch, QuorumNotMet, SignatureInvalid
 from ledger.policy import LogPolicy
 from ledger.receipt import AppendReceipt, Receipt
 from ledger.verify import VERIFY_CHUNK, name_leaves, verify_extension, verify_leaves, verify_receipt
@@ -117,6 +117,41 @@ def test_empty_log() -> None:
     log = sample_log()
     report = verify_leaves([], log.note(COSIGNED_AT, size=0), log.policy)
     assert (report.checkpoint.size, report.first, report.last, report.kinds) == (0, None, None, {})
+
+
+@pytest.mark.parametrize("size", [0, 1, 9, 10])
+def test_a_log_continues_what_it_signed_earlier(size: int) -> None:
+    """The log's signature is enough; the leaves may come in any chunks."""
+    earlier = LOG.note(COSIGNED_AT, size=size, witnesses=[])
+    assert verify_leaves(LOG.leaves, NOTE, LOG.policy, earlier=earlier).checkpoint.size == 10
+
+
+@pytest.mark.parametrize("size", [VERIFY_CHUNK - 1, VERIFY_CHUNK, VERIFY_CHUNK + 1])
+def test_earlier_checkpoint_at_the_edge_of_a_chunk(size: int) -> None:
+    log = sample_log(repeat=VERIFY_CHUNK // 9 + 1)
+    verify_leaves(log.leaves, log.note(COSIGNED_AT), log.policy, earlier=log.note(COSIGNED_AT, size=size))
+
+
+def test_a_log_that_was_rolled_back() -> None:
+    with pytest.raises(ConsistencyInvalid, match="rolled back: it counts 9 entries, and earlier 10"):
+        verify_leaves(LOG.leaves[:9], LOG.note(COSIGNED_AT, size=9), LOG.policy, earlier=NOTE)
+
+
+def test_a_log_that_forked() -> None:
+    fork = WitnessedLog(OPENED_AT)
+    fork.append("erasure.performed", {"subject": "00" * 16}, OPENED_AT)
+    with pytest.raises(ConsistencyInvalid, match="forked: its first 2 entries"):
+        verify_leaves(LOG.leaves, NOTE, LOG.policy, earlier=fork.note(COSIGNED_AT))
+
+
+def test_an_earlier_checkpoint_that_the_log_never_signed_is_no_evidence() -> None:
+    for earlier in (LOG.note(COSIGNED_AT, log_signs=False), sample_forgery()):
+        with pytest.raises(SignatureInvalid):
+            verify_leaves(LOG.leaves, NOTE, LOG.policy, earlier=earlier)
+
+
+def sample_forgery() -> bytes:
+    return WitnessedLog(OPENED_AT, "another key").note(COSIGNED_AT)
 
 
 def test_leaves_are_named_in_runs() -> None:

@@ -11,8 +11,8 @@ from consentgate.terminal import ExitCode
 from ledger_service.cli import app
 from tests.support.command_line import Ended, run_command
 from tests.support.ledger_files import write_ledger_config
-from tests.support.sample_log import COSIGNED_AT, export_log, sample_log, store_log
-from tests.support.witnessed_log import policy_text
+from tests.support.sample_log import COSIGNED_AT, OPENED_AT, export_log, sample_log, store_log
+from tests.support.witnessed_log import WitnessedLog, policy_text
 from tests.unit.ledger.test_fsck import alter
 
 LOG = sample_log()
@@ -126,6 +126,22 @@ def test_altered_row_is_explained(tmp_path: Path, policy: Path, statement: str, 
     assert ended.code is ExitCode.INVALID
     for text in told:
         assert text in ended.err
+
+
+@pytest.mark.parametrize("kind", ["export", "database"])
+def test_log_must_continue_an_earlier_export(tmp_path: Path, policy: Path, kind: str) -> None:
+    longer = sample_log(repeat=2)
+    path = export_log(longer, tmp_path / "new") if kind == "export" else store_log(longer, tmp_path / "ledger.db")
+    earlier = tmp_path / "checkpoint"
+    earlier.write_bytes(LOG.note(COSIGNED_AT))
+    assert verify(path, "--policy", policy, "--earlier", earlier).code is ExitCode.OK
+    fork = WitnessedLog(OPENED_AT)
+    fork.append("erasure.performed", {"subject": "00" * 16}, OPENED_AT)
+    earlier.write_bytes(fork.note(COSIGNED_AT))
+    ended = verify(path, "--policy", policy, "--earlier", earlier)
+    assert ended.code is ExitCode.INVALID
+    assert "the log forked: its first 2 entries are not those it signed earlier" in ended.err
+    assert "Keep both checkpoints" in ended.err
 
 
 def test_a_file_that_is_no_database(tmp_path: Path, policy: Path) -> None:
