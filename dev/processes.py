@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -29,6 +30,7 @@ RECORDS = "processes.json"
 PORTS = range(10_000, 32_000)
 """Below the ephemeral range of Linux (32768 on): no outgoing connection takes a port between its choice and its use."""
 PORT_TRIES = 1000
+INTERRUPTING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 _children: dict[int, subprocess.Popen[bytes]] = {}
@@ -151,15 +153,16 @@ def ended(services: Sequence[Service], pids: Mapping[str, int]) -> list[Service]
 
 
 def stop_all(pids: Sequence[int]) -> None:
-    """SIGTERM to all, then SIGKILL to those still there after STOP_SECONDS."""
-    for pid in pids:
-        _signal(pid, signal.SIGTERM)
-    deadline = time.monotonic() + STOP_SECONDS
-    while time.monotonic() < deadline and any(is_running(pid) for pid in pids):
-        time.sleep(0.05)
-    for pid in pids:
-        if is_running(pid):
-            kill(pid)
+    """SIGTERM to all, then SIGKILL to those still there after STOP_SECONDS. A second Ctrl-C leaves nothing running."""
+    with _undisturbed():
+        for pid in pids:
+            _signal(pid, signal.SIGTERM)
+        deadline = time.monotonic() + STOP_SECONDS
+        while time.monotonic() < deadline and any(is_running(pid) for pid in pids):
+            time.sleep(0.05)
+        for pid in pids:
+            if is_running(pid):
+                kill(pid)
 
 
 def kill(pid: int) -> None:
@@ -185,6 +188,20 @@ def stop_recorded(directory: Path) -> list[str]:
     stop_all(list(found.values()))
     (directory / RECORDS).unlink(missing_ok=True)
     return list(found)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Ignores the signals that interrupt a run; only the main thread can, and only it gets them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in INTERRUPTING}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def terminate_gracefully() -> None:

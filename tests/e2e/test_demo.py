@@ -110,3 +110,18 @@ def test_a_process_that_cannot_start_is_named_with_the_end_of_its_log(tmp_path: 
     assert "CONFIG_INVALID" in output
     assert "Traceback" not in output
     assert recorded(directory) == {}
+
+
+def test_what_a_killed_demo_leaves_behind_is_stopped(tmp_path: Path) -> None:
+    directory = tmp_path / "build"
+    command = [sys.executable, "-m", "dev.demo", "--directory", str(directory)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as demo:
+        deadline = time.monotonic() + 60
+        while len(recorded(directory)) < 7 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        demo.kill()
+    assert recorded(directory), "its processes outlive it"
+    down = [sys.executable, "-m", "dev.up", "stop", "--directory", str(directory)]
+    stopped = subprocess.run(down, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
+    assert "build/gateway" in stopped.stdout
+    assert recorded(directory) == {}

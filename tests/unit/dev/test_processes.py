@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -108,3 +110,15 @@ def test_killing_waits_until_the_process_is_gone(tmp_path: Path) -> None:
     processes.kill(pid)
     assert not is_running(pid)
     assert time.monotonic() - began < 5
+
+
+def test_a_second_interrupt_does_not_leave_processes_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "STOP_SECONDS", 0.3)
+    pid = service(tmp_path, "ignores").start()
+    time.sleep(0.3)  # until it ignores SIGTERM
+    timer = threading.Timer(0.1, lambda: os.kill(os.getpid(), signal.SIGINT))
+    timer.start()
+    processes.stop_all([pid])
+    timer.join()
+    assert not is_running(pid)
+    assert signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
