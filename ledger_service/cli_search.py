@@ -69,6 +69,7 @@ def search(
         else:
             with officer_ledger(config, address, development) as ledger:
                 leaves, complete = ledger.search(filters, after_seq, limit)
+            note("entries as the ledger tells them; `ledger show SEQ` proves each")
         entries = [(parse(leaf), leaf_hash(leaf)) for leaf in leaves]
     _show_page(entries, complete, as_json)
 

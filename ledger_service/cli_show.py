@@ -11,6 +11,7 @@ import typer
 from consentgate.terminal import show as show_result
 from ledger.checkpoint import Checkpoint
 from ledger.entry import leaf_hash, parse
+from ledger.errors import ProofInvalid
 from ledger.note import Note
 from ledger.proof import TlogProof
 from ledger.receipt import Receipt
@@ -57,7 +58,8 @@ def show(
         else:
             with officer_ledger(config, address, development) as ledger:
                 receipt = ledger.receipt(int(entry))
-                verify_receipt(receipt, ledger.anchors.log_policy)
+                if verify_receipt(receipt, ledger.anchors.log_policy).index != int(entry):
+                    raise ProofInvalid("the ledger answered with another entry than was asked for")
         members, lines = _described(receipt, verified=source is None or policy is not None)
     if receipt_out is not None:
         write_receipt(receipt_out, receipt)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -99,6 +100,19 @@ def store_log(log: WitnessedLog, path: Path, *, witnessed: int | None = None) ->
     finally:
         storage.close()
     return path
+
+
+def alter(path: Path, *statements: str) -> None:
+    """Somebody with the file: past the triggers, which are put back as they were."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    triggers = connection.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").fetchall()
+    for name, _ in triggers:
+        connection.execute(f"DROP TRIGGER {name}")
+    for statement in statements:
+        connection.execute(statement)
+    for _, sql in triggers:
+        connection.execute(sql)
+    connection.close()
 
 
 def _append(storage: SqliteStorage, leaves: list[bytes], before: Chain) -> None:

@@ -12,7 +12,7 @@ from ledger.entry import leaf_hash
 from ledger.errors import NotFound, StorageFailed
 from ledger.fsck import MAX_FINDINGS, Finding, FsckReport, fsck
 from ledger.merkle import root
-from tests.support.sample_log import COSIGNED_AT, sample_log, store_log
+from tests.support.sample_log import COSIGNED_AT, alter, sample_log, store_log
 from tests.support.witnessed_log import ORIGIN
 
 LOG = sample_log()
@@ -35,19 +35,6 @@ def database(pristine: bytes, tmp_path: Path) -> Path:
     path = tmp_path / "ledger.db"
     path.write_bytes(pristine)
     return path
-
-
-def alter(path: Path, *statements: str) -> None:
-    """Somebody with the file: past the triggers, which are put back as they were."""
-    connection = sqlite3.connect(path, isolation_level=None)
-    triggers = connection.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").fetchall()
-    for name, _ in triggers:
-        connection.execute(f"DROP TRIGGER {name}")
-    for statement in statements:
-        connection.execute(statement)
-    for _, sql in triggers:
-        connection.execute(sql)
-    connection.close()
 
 
 def places(report: FsckReport) -> set[str]:

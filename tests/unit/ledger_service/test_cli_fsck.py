@@ -14,9 +14,8 @@ from ledger.second_place import SecondPlace
 from ledger_service.cli import app
 from tests.support.command_line import Ended, run_command
 from tests.support.ledger_files import write_ledger_config
-from tests.support.sample_log import sample_log, store_log
+from tests.support.sample_log import alter, sample_log, store_log
 from tests.support.witnessed_log import ORIGIN, WitnessedLog, log_signer
-from tests.unit.ledger.test_fsck import alter
 
 
 def fsck(*arguments: object) -> Ended:

@@ -10,6 +10,7 @@ import pytest
 from consentgate.terminal import ExitCode
 from ledger.entry import leaf_hash, parse
 from ledger_service.cli import app
+from ledger_service.officer import OfficerLedger
 from tests.support.command_line import Ended, run_command
 from tests.support.ledger_files import write_officer_config
 from tests.support.ledger_server import ServedLedger
@@ -168,6 +169,19 @@ async def test_address_and_filters_over_the_wire(served: ServedLedger, tmp_path:
 async def test_a_hash_is_looked_up_in_files_only(served: ServedLedger, tmp_path: Path) -> None:
     config = write_officer_config(tmp_path / "officer", served.address)
     assert (await asyncio.to_thread(show, "0" * 64, "--config", config)).code is ExitCode.USAGE
+
+
+async def test_a_ledger_that_answers_with_another_entry(
+    served: ServedLedger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its receipt is good, but it is not the entry that was asked for."""
+    await served.log.append(KIND, transition(1), "key")
+    config = write_officer_config(tmp_path / "officer", served.address)
+    honest = OfficerLedger.receipt
+    monkeypatch.setattr(OfficerLedger, "receipt", lambda self, index: honest(self, index - 1))
+    ended = await asyncio.to_thread(show, 1, "--config", config)
+    assert ended.code is ExitCode.INVALID
+    assert "the ledger answered with another entry than was asked for" in ended.err
 
 
 def test_broken_configuration(tmp_path: Path) -> None:

@@ -11,9 +11,8 @@ from consentgate.terminal import ExitCode
 from ledger_service.cli import app
 from tests.support.command_line import Ended, run_command
 from tests.support.ledger_files import write_ledger_config
-from tests.support.sample_log import COSIGNED_AT, OPENED_AT, export_log, sample_log, store_log
+from tests.support.sample_log import COSIGNED_AT, OPENED_AT, alter, export_log, sample_log, store_log
 from tests.support.witnessed_log import WitnessedLog, policy_text
-from tests.unit.ledger.test_fsck import alter
 
 LOG = sample_log()
 VECTORS = Path(__file__).parents[2] / "vectors" / "ledger" / "good"
