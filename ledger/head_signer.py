@@ -84,7 +84,7 @@ class HeadSigner:
                 self._signed = self._read_signed()
             signed, head = self._signed, self._storage.head()
             if head.size < signed.size:
-                raise LedgerRolledBack(f"the database holds {head.size} entries, but {signed.size} were signed")
+                raise LedgerRolledBack("the database is behind the checkpoint that was signed last")
             grown = self._extend(signed, head)
             proof = stored_consistency_proof(signed.size, grown.size, self._storage.nodes)
             verify_consistency(signed.size, grown.size, signed.root(), grown.root(), proof)
@@ -106,7 +106,7 @@ class HeadSigner:
             return Chain(self._signer.name)
         checkpoint, size = place[1], place[1].size
         if self._storage.head().size < size:
-            raise LedgerRolledBack(f"the database holds fewer than the {size} entries that were signed")
+            raise LedgerRolledBack("the database is behind the checkpoint in the second place")
         frontier = load_frontier(size, self._storage.nodes)
         if frontier.root() != checkpoint.root:
             raise LedgerCorrupt("the stored tree is not the one that was signed")

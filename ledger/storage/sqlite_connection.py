@@ -70,7 +70,7 @@ def storage_errors() -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise StorageFailed(f"SQLite: {error}") from error
+        raise StorageFailed(f"sqlite says: {error}") from error
 
 
 def _refuse_strangers(connection: sqlite3.Connection) -> None:
