@@ -7,17 +7,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
-from consentgate.doctor import Finding, TlsPaths, Verdict, examine_files, healthy
+from consentgate.doctor import Finding, TlsPaths, examine_files, healthy
 from consentgate.doctor_connection import examine_connection
+from consentgate.findings import show_findings
 from consentgate.identity import SpiffeId
 from consentgate.terminal import ExitCode, new_app, run, show
 
 app = new_app("Consentgate: scores on encrypted records. For all members: find out what is wrong.")
-
-_COLOURS = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.FAILED: "bold red"}
 
 
 @app.command()
@@ -37,7 +34,7 @@ def doctor(
     other: list[Finding] = []
     if address is not None:
         other = examine_connection(paths, address, expected, allow_development_ca=development)
-    _show_findings([*own, *other], as_json)
+    show_findings([*own, *other], as_json)
     if not healthy(own):
         raise typer.Exit(ExitCode.CONFIGURATION)
     if not healthy(other):
@@ -49,28 +46,6 @@ def version(as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = 
     """Show the installed version."""
     number = installed_version("consentgate")
     show({"version": number}, [f"consentgate {number}"], as_json)
-
-
-def _show_findings(findings: list[Finding], as_json: bool) -> None:
-    if as_json:
-        show({"healthy": healthy(findings), "findings": [_members(found) for found in findings]}, [], True)
-        return
-    console = Console(highlight=False, soft_wrap=True)
-    for found in findings:
-        colour = _COLOURS[found.verdict]
-        console.print(f"[{colour}]{found.verdict:8}[/] {found.check:22} {escape(found.cause)}")
-        if found.cure:
-            console.print(f"{'':9}{'':22} → {escape(found.cure)}")
-
-
-def _members(found: Finding) -> dict[str, object]:
-    return {
-        "check": found.check,
-        "verdict": str(found.verdict),
-        "cause": found.cause,
-        "cure": found.cure,
-        "code": None if found.code is None else str(found.code),
-    }
 
 
 def main() -> None:

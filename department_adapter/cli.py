@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from consentgate import logs
 from consentgate.anchors import Anchors
-from consentgate.doctor import Finding, Verdict, healthy
+from consentgate.doctor import healthy
 from consentgate.errors import ConsentgateError, ErrorCode
+from consentgate.findings import show_findings
 from consentgate.logs import LogLevel
 from consentgate.signing import PersonSigner
 from consentgate.terminal import ExitCode, new_app, note, run, show
@@ -40,8 +39,6 @@ AsJson = Annotated[bool, typer.Option("--json", help="Results as JSON.")]
 ADAPTER_TOML = Path("adapter.toml")
 CLOCK_TOLERANCE = timedelta(minutes=5)
 """Attestations begin this long ago, for machines whose clocks differ."""
-
-_COLOURS = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.FAILED: "bold red"}
 
 
 @app.command()
@@ -64,7 +61,7 @@ async def _serve(config: AdapterConfig, development: bool) -> None:
 def check(config: Config = ADAPTER_TOML, development: Development = False, as_json: AsJson = False) -> None:
     """Check configuration, mapping, database, certificates, anchors and ledger: each with cause and cure."""
     findings = examination.examine(config, allow_development_ca=development)
-    _show_findings(findings, as_json)
+    show_findings(findings, as_json)
     if not examination.ready(findings):
         raise typer.Exit(ExitCode.CONFIGURATION)
     if not healthy(findings):
@@ -148,28 +145,6 @@ def _write_new(path: Path, content: bytes) -> None:
         raise ConsentgateError(
             ErrorCode.CONFIG_INVALID, field=str(path), hint="The file exists already, or its folder cannot be written."
         ) from error
-
-
-def _show_findings(findings: list[Finding], as_json: bool) -> None:
-    if as_json:
-        members = [
-            {
-                "check": found.check,
-                "verdict": str(found.verdict),
-                "cause": found.cause,
-                "cure": found.cure,
-                "code": None if found.code is None else str(found.code),
-            }
-            for found in findings
-        ]
-        show({"healthy": healthy(findings), "findings": members}, [], True)
-        return
-    console = Console(highlight=False, soft_wrap=True)
-    for found in findings:
-        colour = _COLOURS[found.verdict]
-        console.print(f"[{colour}]{found.verdict:8}[/] {found.check:22} {escape(found.cause)}")
-        if found.cure:
-            console.print(f"{'':9}{'':22} → {escape(found.cure)}")
 
 
 def main() -> None:

@@ -6,20 +6,18 @@ look further: is the key column unique, does the database enforce reading only, 
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from consentgate.anchors import Anchors
 from consentgate.doctor import Finding, TlsPaths, Verdict, examine_files, healthy
 from consentgate.doctor_connection import examine_connection
-from consentgate.error_status import translate
 from consentgate.errors import ConsentgateError, ErrorCode
+from consentgate.findings import describe_anchors, failed, loaded, look, member_ca_file
 from consentgate.identity import Role, SpiffeId
 from consentgate.signing import InstitutionSigner, PersonSigner
 from consentgate.tls import verify_signing_chain
@@ -36,18 +34,16 @@ from department_adapter.state.database import StateDatabase
 LEDGER = "ledger "
 """Begins the names of checks that another process decides."""
 
-Loaded = TypeVar("Loaded")
-
 
 def examine(path: Path, *, allow_development_ca: bool = False) -> list[Finding]:
     """All findings about the configuration in `path`, in an order in which a cure is useful."""
     findings: list[Finding] = []
-    config = _loaded(findings, "configuration", lambda: AdapterConfig.load(path.absolute()), lambda _: str(path))
+    config = loaded(findings, "configuration", lambda: AdapterConfig.load(path.absolute()), lambda _: str(path))
     if config is None:
         return findings
-    anchors = _loaded(findings, "anchors", lambda: Anchors.load(config.anchors), _anchors_text)
+    anchors = loaded(findings, "anchors", lambda: Anchors.load(config.anchors), describe_anchors)
     findings += _examine_mapping(config)
-    findings.append(_look("state", lambda: _state(config)))
+    findings.append(look("state", lambda: _state(config)))
     if anchors is not None:
         examination = _Federation(config, anchors, allow_development_ca)
         findings += examination.identity()
@@ -59,12 +55,12 @@ def examine(path: Path, *, allow_development_ca: bool = False) -> list[Finding]:
 
 def _examine_mapping(config: AdapterConfig) -> list[Finding]:
     findings: list[Finding] = []
-    mapping = _loaded(
+    mapping = loaded(
         findings, "mapping", lambda: Mapping.load(config.mapping), lambda found: f"{len(found.columns)} columns"
     )
     if mapping is None:
         return findings
-    source = _loaded(findings, "records", lambda: _answering_source(mapping), lambda _: "every mapped column is read")
+    source = loaded(findings, "records", lambda: _answering_source(mapping), lambda _: "every mapped column is read")
     if source is None:
         return findings
     try:
@@ -91,7 +87,7 @@ def _unique_keys(source: Source) -> Finding:
     try:
         repeated = source.count_repeated_keys()
     except ConsentgateError as error:
-        return _failed("unique companies", error)
+        return failed("unique companies", error)
     if repeated:
         return Finding(
             "unique companies",
@@ -143,8 +139,8 @@ class _Federation:
         own = examine_files(self._tls_paths(), allow_development_ca=self.allow_development_ca)
         named = next((found for found in own if found.check == "identity" and found.verdict is Verdict.OK), None)
         if named is not None and named.cause != str(self._expected()):
-            own.append(_failed("department", _names_another("tls.certificate", named.cause)))
-        return [*own, _look("signing certificate", self._signing)]
+            own.append(failed("department", _names_another("tls.certificate", named.cause)))
+        return [*own, look("signing certificate", self._signing)]
 
     def witness(self) -> list[Finding]:
         """The key is one that the policy counts."""
@@ -152,7 +148,7 @@ class _Federation:
         if table is None:
             return [Finding("witness", Verdict.OK, "this department is no witness")]
 
-        def look() -> str:
+        def examine_key() -> str:
             witness = open_witness(table, self.anchors)
             if witness.verifier_key not in self.anchors.log_policy.witnesses.values():
                 raise ConsentgateError(
@@ -162,7 +158,7 @@ class _Federation:
                 )
             return f"{table.name}, cosigned up to tree size {witness.known_size()}"
 
-        return [_look("witness", look)]
+        return [look("witness", examine_key)]
 
     def registry(self) -> list[Finding]:
         """The key is the one that everybody holds as an anchor."""
@@ -170,7 +166,7 @@ class _Federation:
         if table is None:
             return []
 
-        def look() -> str:
+        def examine_key() -> str:
             if PersonSigner.load(table.signing_key).jwk != self.anchors.registry_key:
                 raise ConsentgateError(
                     ErrorCode.CONFIG_INVALID,
@@ -179,7 +175,7 @@ class _Federation:
                 )
             return "the anchored key"
 
-        return [_look("registry key", look)]
+        return [look("registry key", examine_key)]
 
     def ledger(self) -> list[Finding]:
         """Whether the ledger answers, and as whom."""
@@ -194,7 +190,7 @@ class _Federation:
 
     def _tls_paths(self) -> TlsPaths:
         tls = self.config.tls
-        return TlsPaths(tls.certificate, tls.private_key, _member_ca_file(self.config.anchors))
+        return TlsPaths(tls.certificate, tls.private_key, member_ca_file(self.config.anchors))
 
     def _expected(self) -> SpiffeId:
         return SpiffeId(self.anchors.trust_domain, Role.DEPARTMENT, self.config.department)
@@ -213,43 +209,6 @@ def _names_another(entry: str, found: str) -> ConsentgateError:
     return ConsentgateError(
         ErrorCode.CERTIFICATE_ROLE, field=entry, hint=f"It names {found}: compare `department` and the trust domain."
     )
-
-
-def _member_ca_file(anchors: Path) -> Path:
-    """The path that the anchors, which were loaded already, name."""
-    return anchors.parent / str(tomllib.loads(anchors.read_text(encoding="utf-8"))["member_ca"])
-
-
-def _anchors_text(anchors: Anchors) -> str:
-    policy = anchors.log_policy
-    return f"trust domain {anchors.trust_domain}, {len(policy.witnesses)} witnesses, quorum {policy.quorum}"
-
-
-def _look(check: str, examine: Callable[[], str]) -> Finding:
-    """Runs one check: what it returns is found good, what it raises carries cause and cure."""
-    try:
-        return Finding(check, Verdict.OK, examine())
-    except Exception as error:  # also a ledger or Paillier error, which the catalogue knows by translation
-        return _failed(check, translate(error))
-
-
-def _failed(check: str, error: ConsentgateError) -> Finding:
-    where = f" ({error.field})" if error.field else ""
-    return Finding(check, Verdict.FAILED, f"{error.message}{where}", error.hint, error.code)
-
-
-def _loaded(
-    findings: list[Finding], check: str, load: Callable[[], Loaded], describe: Callable[[Loaded], str]
-) -> Loaded | None:
-    """What was loaded; None, and a finding that says why, when it cannot be."""
-    found: list[Loaded] = []
-
-    def look() -> str:
-        found.append(load())
-        return describe(found[0])
-
-    findings.append(_look(check, look))
-    return found[0] if found else None
 
 
 def ready(findings: Sequence[Finding]) -> bool:

@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from consentgate import logs
-from consentgate.doctor import Finding, Verdict, healthy
+from consentgate.doctor import healthy
+from consentgate.findings import show_findings
 from consentgate.logs import LogLevel
 from consentgate.terminal import ExitCode, new_app, run, show
 from gateway import examination
@@ -35,8 +34,6 @@ Config = Annotated[Path, typer.Option("--config", "-c", help="The gateway's conf
 Development = Annotated[bool, typer.Option("--development", help="Accept a development CA.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Results as JSON.")]
 GATEWAY_TOML = Path("gateway.toml")
-
-_COLOURS = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.FAILED: "bold red"}
 
 
 @app.command()
@@ -73,33 +70,11 @@ def migrate(config: Config = GATEWAY_TOML, as_json: AsJson = False) -> None:
 def check(config: Config = GATEWAY_TOML, development: Development = False, as_json: AsJson = False) -> None:
     """Check configuration, anchors, policies, database, certificate, ledger and departments: cause and cure of each."""
     findings = examination.examine(config, allow_development_ca=development)
-    _show_findings(findings, as_json)
+    show_findings(findings, as_json)
     if not examination.ready(findings):
         raise typer.Exit(ExitCode.CONFIGURATION)
     if not healthy(findings):
         raise typer.Exit(ExitCode.UNAVAILABLE)
-
-
-def _show_findings(findings: list[Finding], as_json: bool) -> None:
-    if as_json:
-        members = [
-            {
-                "check": found.check,
-                "verdict": str(found.verdict),
-                "cause": found.cause,
-                "cure": found.cure,
-                "code": None if found.code is None else str(found.code),
-            }
-            for found in findings
-        ]
-        show({"healthy": healthy(findings), "findings": members}, [], True)
-        return
-    console = Console(highlight=False, soft_wrap=True)
-    for found in findings:
-        colour = _COLOURS[found.verdict]
-        console.print(f"[{colour}]{found.verdict:8}[/] {found.check:28} {escape(found.cause)}")
-        if found.cure:
-            console.print(f"{'':9}{'':28} → {escape(found.cure)}")
 
 
 def main() -> None:

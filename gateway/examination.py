@@ -6,17 +6,14 @@ look further: does every category have a department to ask, does every neighbour
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 from consentgate.anchors import Anchors
 from consentgate.doctor import Finding, TlsPaths, Verdict, examine_files, healthy
 from consentgate.doctor_connection import examine_connection
-from consentgate.error_status import translate
-from consentgate.errors import ConsentgateError
+from consentgate.findings import describe_anchors, loaded, look, member_ca_file
 from consentgate.identity import Role, SpiffeId
 from consentgate.tls import TlsFiles
 from gateway.config import SQLITE_FILE, GatewayConfig
@@ -28,22 +25,18 @@ from gateway.store.database import Database
 NEIGHBOURS = ("ledger ", "department ")
 """Begin the names of checks that another process decides."""
 
-Loaded = TypeVar("Loaded")
-
 
 def examine(path: Path, *, allow_development_ca: bool = False) -> list[Finding]:
     """All findings about the configuration in `path`, in an order in which a cure is useful."""
     findings: list[Finding] = []
-    config = _loaded(findings, "configuration", lambda: GatewayConfig.load(path.absolute()), lambda _: str(path))
+    config = loaded(findings, "configuration", lambda: GatewayConfig.load(path.absolute()), lambda _: str(path))
     if config is None:
         return findings
-    anchors = _loaded(findings, "anchors", lambda: Anchors.load(config.anchors), _anchors_text)
-    bundle = _loaded(
-        findings, "policies", lambda: PolicyBundle.load(config.policies, config.institutions), _bundle_text
-    )
+    anchors = loaded(findings, "anchors", lambda: Anchors.load(config.anchors), describe_anchors)
+    bundle = loaded(findings, "policies", lambda: PolicyBundle.load(config.policies, config.institutions), _bundle_text)
     if bundle is not None:
         findings.append(_categories(bundle, config))
-    findings.append(_look("database", lambda: _database(config)))
+    findings.append(look("database", lambda: _database(config)))
     if anchors is not None:
         examination = _Federation(config, anchors, allow_development_ca)
         findings += examination.identity()
@@ -94,7 +87,7 @@ class _Federation:
         """The TLS certificate: a good one, and a gateway's."""
         tls = self.config.tls
         files = TlsFiles(tls.certificate, tls.private_key, self.anchors.member_ca)
-        role = _look(
+        role = look(
             "role", lambda: str(check_identity(self.anchors, files, allow_development_ca=self.allow_development_ca))
         )
         return [*examine_files(self._paths(), allow_development_ca=self.allow_development_ca), role]
@@ -120,21 +113,7 @@ class _Federation:
 
     def _paths(self) -> TlsPaths:
         tls = self.config.tls
-        return TlsPaths(tls.certificate, tls.private_key, _member_ca_file(self.config.anchors))
-
-
-def _member_ca_file(anchors: Path) -> Path:
-    """The path that the anchors, which were loaded already, name."""
-    return anchors.parent / str(tomllib.loads(anchors.read_text(encoding="utf-8"))["member_ca"])
-
-
-def _anchors_text(anchors: Anchors) -> str:
-    return (
-        f"trust domain {anchors.trust_domain}; registry {anchors.registry_department}; "
-        f"{anchors.reviewers_required} of {len(anchors.reviewers)} reviewers; "
-        f"{len(anchors.log_policy.witnesses)} witnesses, quorum {anchors.log_policy.quorum}; "
-        f"freshness {anchors.freshness.total_seconds():.0f} s"
-    )
+        return TlsPaths(tls.certificate, tls.private_key, member_ca_file(self.config.anchors))
 
 
 def _bundle_text(bundle: PolicyBundle) -> str:
@@ -142,30 +121,3 @@ def _bundle_text(bundle: PolicyBundle) -> str:
         f"{len(bundle.basis)} policies, {len(bundle.categories)} categories, "
         f"{len(bundle.institutions)} institutions, digest {bundle.digest}"
     )
-
-
-def _look(check: str, examine: Callable[[], str]) -> Finding:
-    """Runs one check: what it returns is found good, what it raises carries cause and cure."""
-    try:
-        return Finding(check, Verdict.OK, examine())
-    except Exception as error:  # also a ledger or Paillier error, which the catalogue knows by translation
-        return _failed(check, translate(error))
-
-
-def _failed(check: str, error: ConsentgateError) -> Finding:
-    where = f" ({error.field})" if error.field else ""
-    return Finding(check, Verdict.FAILED, f"{error.message}{where}", error.hint, error.code)
-
-
-def _loaded(
-    findings: list[Finding], check: str, load: Callable[[], Loaded], describe: Callable[[Loaded], str]
-) -> Loaded | None:
-    """What was loaded; None, and a finding that says why, when it cannot be."""
-    found: list[Loaded] = []
-
-    def look() -> str:
-        found.append(load())
-        return describe(found[0])
-
-    findings.append(_look(check, look))
-    return found[0] if found else None
