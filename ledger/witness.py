@@ -11,7 +11,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
@@ -22,6 +22,8 @@ from ledger.merkle import EMPTY_ROOT, verify_consistency
 from ledger.note import Note, SignatureType, Signer, VerifierKey
 from ledger.second_place import SecondPlace
 
+REFUSED_SUFFIX = ".refused"
+"""Appended to the state file's name: the first checkpoint that did not continue the history, as evidence."""
 LOCK_SUFFIX = ".lock"
 """Appended to the state file's name; locked during each call."""
 
@@ -46,6 +48,7 @@ class Witness:
         self._logs = tuple(logs)
         self._stored = SecondPlace(state, self._logs)
         self._lock_path = state.with_name(state.name + LOCK_SUFFIX)
+        self._refused_path = state.with_name(state.name + REFUSED_SUFFIX)
         self._clock = clock
         self._thread_lock = Lock()
 
@@ -78,9 +81,11 @@ class Witness:
             if old_size != last.size:
                 raise WitnessConflict(last.size)
             # 3. One history.
-            if found.size < old_size:
-                raise ConsistencyInvalid("the new tree is smaller than the old one")
-            verify_consistency(old_size, found.size, last.root, found.root, proof)
+            try:
+                verify_consistency(old_size, found.size, last.root, found.root, proof)
+            except ConsistencyInvalid:
+                self._keep_refused(note)
+                raise
             # 4. Durable before the cosignature leaves. The same tree again needs no writing.
             if found.size > last.size:
                 self._stored.write(note)
@@ -89,6 +94,13 @@ class Witness:
     def _last(self) -> Checkpoint:
         stored = self._stored.read()
         return Checkpoint(self.origin, 0, EMPTY_ROOT) if stored is None else stored[1]
+
+    def _keep_refused(self, note: Note) -> None:
+        """The first refused checkpoint stays beside the state: with the one in it, both signed by the log, it is what
+        the log has to explain. A disk that is full changes nothing about the refusal.
+        """
+        with suppress(OSError), self._refused_path.open("xb") as file:
+            file.write(note.encode())
 
     @contextmanager
     def _exclusively(self) -> Iterator[None]:

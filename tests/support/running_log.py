@@ -136,6 +136,7 @@ class LogFolder:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+            log.close()  # a task that is cancelled before it began has closed nothing
 
     @contextlib.contextmanager
     def old_copy(self) -> Iterator[None]:

@@ -102,7 +102,7 @@ def test_a_smaller_tree_is_refused(witness: Witness) -> None:
 
 
 @pytest.mark.parametrize("size", [5, 9])
-def test_a_fork_is_refused_and_the_history_kept(witness: Witness, size: int) -> None:
+def test_a_fork_is_refused_and_the_history_kept(witness: Witness, path: Path, size: int) -> None:
     """Another log of the same key, of the same size or larger: nonces differ with the number of the entry only, so
     the fork begins with another kind of entry.
     """
@@ -112,8 +112,11 @@ def test_a_fork_is_refused_and_the_history_kept(witness: Witness, size: int) -> 
     witness.add_checkpoint(0, [], head(honest, 5))
     with pytest.raises(ConsistencyInvalid):
         witness.add_checkpoint(5, proof(fork, 5, size), head(fork, size))
+    # Both sides of the fork stay, each signed by the log.
+    assert path.with_name("state.refused").read_bytes() == head(fork, size)
     witness.add_checkpoint(5, proof(honest, 5, 9), head(honest, 9))
     assert witness.known_size() == 9
+    assert POLICY.logs[0].find(Note.parse(path.with_name("state.refused").read_bytes())) is not None
 
 
 @pytest.mark.parametrize("change", ["missing", "extra", "altered", "short"])
