@@ -125,6 +125,12 @@ KEY = (
     Forgery("key not the one requested", Code.KEY_MISMATCH, _second_key_of_the_bank, "key_registration_jws.key_id"),
     Forgery("key id of other modulus", Code.KEY_MISMATCH, _key_of_other_modulus, "key_registration_jws.key_id"),
     Forgery(
+        "key id misstated in registration",
+        Code.KEY_MISMATCH,
+        lambda f: _claiming(key_id=other_key_2048().public.key_id)(f),
+        "key_registration_jws.key_id",
+    ),
+    Forgery(
         "key swapped in leaf",
         Code.RECEIPT_MISMATCH,
         _recipient_swapped_in_leaf,
