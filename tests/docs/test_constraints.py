@@ -6,6 +6,7 @@ import re
 import sys
 import tomllib
 from importlib.metadata import PackageNotFoundError, distribution
+from typing import Any
 
 from packaging.requirements import Requirement
 
@@ -13,6 +14,7 @@ from tests.docs.pages import ROOT
 
 THIS_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
+OWN = "consentgate"
 BUILD_BACK_END = {"setuptools"}
 """Installed before everything else, by name."""
 
@@ -29,18 +31,29 @@ def _pins() -> dict[str, str]:
 def _needed(*pythons: str) -> set[str]:
     """The project's requirements, theirs and so on, as they apply to one of these versions of Python."""
     found: set[tuple[str, str]] = set()
-    waiting = [("consentgate", "dev")]
+    waiting = [(OWN, "dev")]
     while waiting:
         name, extra = waiting.pop()
         if (name, extra) not in found:
             found.add((name, extra))
             waiting += [wanted for python in pythons for wanted in _requirements(name, extra, python)]
-    return {name for name, _ in found} - {"consentgate"}
+    return {name for name, _ in found} - {OWN}
+
+
+def _project() -> dict[str, Any]:
+    project: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    return project
+
+
+def _own_requirements(extra: str) -> list[str]:
+    """From pyproject.toml: what was installed last may be older."""
+    project = _project()
+    return [*project["dependencies"], *(project["optional-dependencies"][extra] if extra else [])]
 
 
 def _left_out_by_setup() -> set[str]:
     """What further extras name (a driver, peers to compare with): pinned, so that it is the same everywhere."""
-    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    extras = _project()["optional-dependencies"]
     named = [Requirement(text) for texts in extras.values() for text in texts]
     parts = {f"{found.name}-{part}" for found in named for part in found.extras}
     return {_normal(name) for name in parts | {found.name for found in named}} & set(_pins())
@@ -49,7 +62,7 @@ def _left_out_by_setup() -> set[str]:
 def _requirements(name: str, extra: str, python: str) -> list[tuple[str, str]]:
     """What a package asks for; nothing when it is not installed, because this Python does not need it."""
     try:
-        texts = distribution(name).requires or []
+        texts = _own_requirements(extra) if name == OWN else distribution(name).requires or []
     except PackageNotFoundError:
         return []
     context = {"extra": extra, "python_version": python, "python_full_version": f"{python}.0"}
