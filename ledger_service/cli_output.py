@@ -117,8 +117,9 @@ def entry_lines(entry: Entry, leaf_hash: bytes) -> list[str]:
 
 
 def _fields(body: Mapping[str, object], indent: str) -> list[str]:
-    return [f"{indent}{name:16} {_plain(value)}" for name, value in body.items()]
+    return [f"{indent}{name:16} {plain(value)}" for name, value in body.items()]
 
 
-def _plain(value: object) -> str:
+def plain(value: object) -> str:
+    """A value in a line for a person."""
     return value if isinstance(value, str) else json.dumps(value)

@@ -1,7 +1,8 @@
-"""`ledger verify`: does it hold? An export, a database file, one receipt, against a policy file, offline.
+"""`ledger verify`: does it hold? An export, a database file, one receipt, an evidence bundle, offline.
 
-It trusts nothing but the policy: neither the ledger's process nor its operator. Exit code INVALID (5) when something
-does not hold; stderr then says what, and which leaf is at fault. Left out: evidence bundles (`bank verify`).
+It trusts nothing but the policy or the anchors it is given: neither the ledger's process nor its operator. Exit code
+INVALID (5) when something does not hold; stderr then says what, and which leaf is at fault. Left out: answers and
+release of a bank's archive (`bank verify`).
 """
 
 from __future__ import annotations
@@ -11,49 +12,103 @@ from typing import Annotated
 
 import typer
 
+from consentgate import evidence
+from consentgate.anchors import Anchors
+from consentgate.certificates import refuse_development_ca
+from consentgate.errors import judging_answer
 from consentgate.terminal import show
 from ledger.errors import LedgerError
+from ledger.policy import LogPolicy
 from ledger.receipt import Receipt
 from ledger.verify import Report, verify_export, verify_leaves, verify_receipt
 from ledger_service.cli_fsck import end_with_findings, examine_file, finding_lines
-from ledger_service.cli_output import entry_lines, entry_members, explaining, load_policy, measuring
+from ledger_service.cli_output import entry_lines, entry_members, explaining, load_policy, measuring, plain
+from ledger_service.evidence_files import read_evidence
 from ledger_service.local_log import opened_log
 from ledger_service.receipt_files import read_receipt
 
 Policy = Annotated[
-    Path, typer.Option(help="Log key, witness keys and quorum (ledger-policy.txt).", exists=True, dir_okay=False)
+    Path | None, typer.Option(help="Log key, witness keys and quorum (ledger-policy.txt).", exists=True, dir_okay=False)
 ]
 
 
 def verify(
-    policy: Policy,
     path: Annotated[
         Path | None, typer.Argument(help="An exported directory, or a ledger's database file.", exists=True)
     ] = None,
-    receipt: Annotated[
-        Path | None, typer.Option(help="One receipt: NAME.leaf or NAME.proof, both files.", dir_okay=False)
-    ] = None,
+    policy: Policy = None,
     earlier: Annotated[
         Path | None,
         typer.Option(help="Checkpoint of an earlier export, which PATH must continue.", exists=True, dir_okay=False),
     ] = None,
+    receipt: Annotated[
+        Path | None, typer.Option(help="Instead: one receipt, NAME.leaf or NAME.proof, both files.", dir_okay=False)
+    ] = None,
+    bundle: Annotated[
+        Path | None,
+        typer.Option("--evidence", help="Instead: a folder with the parts of an evidence bundle.", file_okay=False),
+    ] = None,
+    anchors: Annotated[
+        Path | None, typer.Option(help="With --evidence: the verifier's own anchors.toml.", exists=True, dir_okay=False)
+    ] = None,
+    development: Annotated[bool, typer.Option("--development", help="Accept a development CA.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Result as JSON.")] = False,
 ) -> None:
-    """Verify an export, a database file or a receipt offline: signatures, quorum, tree, chain, every leaf."""
-    if (path is None) == (receipt is None) or (path is None and earlier is not None):
-        raise typer.BadParameter("give either PATH, with --earlier or without, or --receipt")
+    """Verify an export, a database file, a receipt or an evidence bundle, offline and without trusting its source."""
+    if sum(given is not None for given in (path, receipt, bundle)) != 1:
+        raise typer.BadParameter("give one of PATH, --receipt and --evidence")
+    if bundle is not None:
+        _verify_evidence(bundle, _required(anchors, "--anchors"), development, as_json)
+        return
+    trusted = load_policy(_required(policy, "--policy"))
     kept = None if earlier is None else earlier.read_bytes()
     if receipt is not None:
-        _verify_receipt(read_receipt(receipt), policy, as_json)
+        _verify_receipt(read_receipt(receipt), trusted, as_json)
     elif path is not None and path.is_dir():
-        _verify_export(path, policy, kept, as_json)
+        _verify_export(path, trusted, kept, as_json)
     elif path is not None:
-        _verify_database(path, policy, kept, as_json)
+        _verify_database(path, trusted, kept, as_json)
 
 
-def _verify_receipt(receipt: Receipt, policy: Path, as_json: bool) -> None:
+def _required(path: Path | None, option: str) -> Path:
+    if path is None:
+        raise typer.BadParameter("is needed: nothing is verified without it", param_hint=option)
+    return path
+
+
+def _verify_evidence(folder: Path, anchors: Path, development: bool, as_json: bool) -> None:
+    """As of the moment when the quorum had witnessed the decision: an auditor comes later than 60 s."""
+    held = Anchors.load(anchors)
+    if not development:
+        refuse_development_ca(held.member_ca)
+    bundle = read_evidence(folder)
+    with judging_answer():
+        order = evidence.verify(bundle, held, evidence.decision_time(bundle, held))
+    members = {
+        "valid": True,
+        "leaf_hash": order.leaf_hash,
+        "seq": order.decision.index,
+        "bank": str(order.bank),
+        "request_id": order.request.request_id,
+        "purpose": order.request.purpose,
+        "subject": order.subject,
+        "consent_id": order.consent.consent_id,
+        "consent_version": order.consent.version,
+        "scorecard": order.request.scorecard,
+        "departments": {entry.id: list(entry.names()) for entry in order.header.departments},
+        "decided_at": order.decided_at.isoformat(),
+        "not_after": order.not_after.isoformat(),
+    }
+    lines = [
+        "the evidence holds: this release was ordered",
+        *(f"  {name:16} {plain(value)}" for name, value in members.items() if name != "valid"),
+    ]
+    show(members, lines, as_json)
+
+
+def _verify_receipt(receipt: Receipt, policy: LogPolicy, as_json: bool) -> None:
     with explaining(as_json):
-        found = verify_receipt(receipt, load_policy(policy))
+        found = verify_receipt(receipt, policy)
     members = {
         "valid": True,
         **entry_members(found.entry, found.leaf_hash),
@@ -64,20 +119,19 @@ def _verify_receipt(receipt: Receipt, policy: Path, as_json: bool) -> None:
     show(members, lines + entry_lines(found.entry, found.leaf_hash), as_json)
 
 
-def _verify_export(directory: Path, policy: Path, earlier: bytes | None, as_json: bool) -> None:
+def _verify_export(directory: Path, policy: LogPolicy, earlier: bytes | None, as_json: bool) -> None:
     with explaining(as_json), measuring("Verifying") as progress:
-        report = verify_export(directory, load_policy(policy), progress, earlier)
+        report = verify_export(directory, policy, progress, earlier)
     show(report_members(report), report_lines(report), as_json)
 
 
-def _verify_database(path: Path, policy: Path, earlier: bytes | None, as_json: bool) -> None:
+def _verify_database(path: Path, policy: LogPolicy, earlier: bytes | None, as_json: bool) -> None:
     """The witnessed history as in an export; then every row, also of what is not witnessed yet."""
-    trusted = load_policy(policy)
     with explaining(as_json):
         examined = examine_file(path)
         try:
             with opened_log(path) as log, measuring("Verifying") as progress:
-                report = verify_leaves(log.leaves(), log.note, trusted, progress, earlier=earlier)
+                report = verify_leaves(log.leaves(), log.note, policy, progress, earlier=earlier)
         except LedgerError as error:
             for line in finding_lines(examined):
                 error.add_note(line)

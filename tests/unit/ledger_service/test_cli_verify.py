@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from tests.support.witnessed_log import WitnessedLog, policy_text
 
 LOG = sample_log()
 VECTORS = Path(__file__).parents[2] / "vectors" / "ledger" / "good"
+EVIDENCE = Path(__file__).parents[2] / "vectors" / "evidence"
 
 
 @pytest.fixture
@@ -176,6 +178,38 @@ def test_receipt_that_is_not_two_files(tmp_path: Path) -> None:
         ended = verify("--receipt", tmp_path / name, "--policy", VECTORS / "ledger-policy.txt")
         assert ended.code is ExitCode.USAGE
         assert name in ended.err
+
+
+MANIFEST = json.loads((EVIDENCE / "manifest.json").read_bytes())
+OF_THE_MOMENT = ("LEDGER_STALE", "RECEIPT_EXPIRED")
+DEFECTS = [case for case in MANIFEST["defects"] if case["code"] not in OF_THE_MOMENT]
+"""An auditor comes later and looks as of the moment of the decision: whether it was stale or over is not a question."""
+
+
+def test_evidence_bundle() -> None:
+    order = json.loads((EVIDENCE / "good" / "order.json").read_bytes())
+    arguments = ["--evidence", EVIDENCE / "good", "--anchors", EVIDENCE / "good" / "anchors.toml"]
+    members = verify(*arguments, "--json").members
+    assert members["valid"] is True
+    for name in ("bank", "request_id", "purpose", "subject", "consent_id", "scorecard", "leaf_hash"):
+        assert members[name] == order[name]
+    assert "the evidence holds" in verify(*arguments).out
+
+
+@pytest.mark.parametrize("case", DEFECTS, ids=[case["name"] for case in DEFECTS])
+def test_defective_evidence(tmp_path: Path, case: dict[str, str]) -> None:
+    folder = tmp_path / "bundle"
+    shutil.copytree(EVIDENCE / "good", folder)
+    shutil.copytree(EVIDENCE / case["folder"], folder, dirs_exist_ok=True)
+    ended = verify("--evidence", folder, "--anchors", EVIDENCE / "good" / "anchors.toml")
+    assert ended.code is ExitCode.INVALID
+    assert case["code"] in ended.err
+
+
+def test_incomplete_evidence(tmp_path: Path) -> None:
+    arguments = ["--evidence", tmp_path, "--anchors", EVIDENCE / "good" / "anchors.toml"]
+    assert verify(*arguments).code is ExitCode.USAGE
+    assert verify("--evidence", EVIDENCE / "good").code is ExitCode.USAGE
 
 
 def test_exactly_one_thing_is_verified(tmp_path: Path, policy: Path) -> None:
