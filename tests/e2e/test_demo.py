@@ -49,7 +49,7 @@ def test_the_decrypted_score_is_the_plaintext_score(demo_run: DemoRun) -> None:
     assert isinstance(demo_run.summary["score"], int)
     assert demo_run.summary["score"] == demo_run.summary["plaintext_score"]
     assert (demo_run.summary["departments"], demo_run.summary["columns"]) == (5, 12)
-    assert 0 < demo_run.summary["seconds_to_score"] < 30
+    assert 0 < demo_run.summary["seconds_to_score"] < 60
 
 
 def test_everything_that_must_fail_was_denied_for_its_own_reason(demo_run: DemoRun) -> None:
@@ -72,9 +72,9 @@ def test_nothing_is_left_running(demo_run: DemoRun) -> None:
     assert recorded(demo_run.directory) == {}
 
 
-def test_the_demo_takes_less_than_a_minute_and_a_half(demo_run: DemoRun) -> None:
-    """A minute on an idle 2-core machine; the rest allows for whatever else runs beside a test."""
-    assert demo_run.seconds < 90, demo_run.output
+def test_the_demo_fits_into_a_minute_of_two_cores(demo_run: DemoRun) -> None:
+    """Processor time, since wall-clock time says more about what else runs beside a test. About 50 s where measured."""
+    assert 10 < demo_run.cpu_seconds < 100, demo_run.output
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
