@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 PEERS := .venv-peers
+ORACLES := build/oracles
 BIN := $(VENV)/bin
 PACKAGES := paillier ledger ledger_service consentgate gateway department_adapter bank_client company_client dev
 STAMP := $(VENV)/.installed
@@ -47,10 +48,18 @@ down: $(STAMP) ## Stop the topology that `make up` started
 	$(BIN)/python -m dev.up stop
 
 test: $(DEV_STAMP) ## Run all tests that need no long-running processes
-	$(BIN)/python -m pytest -m 'not e2e' -n $(TEST_PROCESSES)
+	$(BIN)/python -m pytest -m 'not e2e and not oracles' -n $(TEST_PROCESSES)
 
-e2e: $(DEV_STAMP) ## Run the tests that start and kill real processes
-	$(BIN)/python -m pytest -m e2e
+e2e: $(DEV_STAMP) $(ORACLES)/.installed ## Run the tests that start and kill real processes, or ask other people's verifiers
+	CONSENTGATE_ORACLES=required $(BIN)/python -m pytest -m 'e2e or oracles'
+
+$(ORACLES)/.installed: tests/conformance/oracles/package.json tests/conformance/oracles/package-lock.json
+	@command -v npm >/dev/null || { test "$$(id -u)" = 0 && apt-get update -qq && apt-get install -y -qq nodejs npm >/dev/null; } \
+		|| { echo "The end-to-end tests need Node 20 or newer with npm (on Debian: apt install nodejs npm)." >&2; exit 1; }
+	@echo "Installing the verifiers of tests/conformance/oracles"
+	@mkdir -p $(ORACLES) && cp $^ $(ORACLES)/
+	@cd $(ORACLES) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
 
 lint: $(DEV_STAMP) ## ruff, mypy --strict, import contracts, generated stubs, buf
 	$(BIN)/ruff check .

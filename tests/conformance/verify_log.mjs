@@ -149,7 +149,7 @@ const files = directory => readdirSync(directory, { recursive: true }).filter(na
 export const load = directory => new Map(files(directory).map(name =>
   [name, demand(lstatSync(`${directory}/${name}`).isFile(), 'ExportInvalid', name) && readFileSync(`${directory}/${name}`)]))
 const [, program, what, policy, ...paths] = process.argv
-for (const path of program === import.meta.filename ? paths : []) {
+for (const path of program?.endsWith('verify_log.mjs') ? paths : []) {
   try {
     const trusted = parsePolicy(readFileSync(policy, 'latin1'))
     const { origin, size, witnessed } = what === 'export' ? verifyExport(load(path), trusted)
