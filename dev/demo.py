@@ -24,7 +24,7 @@ from consentgate.scorecard import Scorecard
 from dev import topology
 from dev.commands import CommandFailed, Outcome
 from dev.companies import extract, sample_companies, trained_scorecard
-from dev.denials import Denials
+from dev.denials import EXPECTED, Denials
 from dev.departments import DEMO_COLUMNS, REGISTRY
 from dev.enrolment import ALONE, JOINT, EnrolledCompany, enrol
 from dev.federation import Federation, absolute
@@ -130,17 +130,30 @@ class Demo:
     def accesses(self) -> None:
         """The company looks who looked."""
         self.story.chapter("The company sees who used its consent")
+        entries = self._shown_accesses()
+        kinds = [entry["kind"] for entry in entries]
+        self.story.expect(
+            "two decisions, two releases", (kinds.count("query.decision"), kinds.count("query.release")) == (2, 2)
+        )
+
+    def lies(self, attempts: int) -> None:
+        """And it sees each attempt of the liar: a decision that nobody answered."""
+        entries = self._shown_accesses()
+        released = sum(entry["kind"] == "query.release" for entry in entries)
+        allowed = sum(entry["kind"] == "query.decision" and entry["verdict"] == "allow" for entry in entries)
+        self.story.expect(
+            f"the company sees every lie on the ledger: {allowed - released} decisions without a release",
+            allowed - released == attempts,
+        )
+
+    def _shown_accesses(self) -> list[dict[str, Any]]:
         shown = self.federation.company(self.company).must("accesses")
         self.story.command(shown)
-        rows = [
-            (entry["seq"], entry["kind"], entry["institution"], entry["verdict"], entry["reason"], entry["purpose"])
-            for entry in shown.members["accesses"]
-        ]
-        self.story.table(("entry", "kind", "institution", "verdict", "reason", "purpose"), rows)
-        self.story.expect(
-            "decision and release are both there", {"query.decision", "query.release"} <= {row[1] for row in rows}
-        )
+        entries: list[dict[str, Any]] = shown.members["accesses"]
+        columns = ("seq", "kind", "institution", "verdict", "reason", "purpose")
+        self.story.table(columns, [[entry[column] for column in columns] for entry in entries])
         self.receipts += int(shown.members["verified"])
+        return entries
 
     def revoke(self, consent_id: str) -> None:
         """The company ends its consent."""
@@ -187,6 +200,7 @@ def tell(demo: Demo) -> None:
     late = denials.ask("a consent that was revoked", demo.company, approved.header.id, ErrorCode.CONSENT_REVOKED)
     story.chapter("A gateway that lies, with the real gateway's keys, gets nothing from any department")
     denials.forgeries(request_id, late)
+    demo.lies(len(EXPECTED))
     entries = tell_ledger(story, federation)
     demo.summary |= {
         "denied": dict(sorted(denials.denied.items())),

@@ -37,7 +37,7 @@ from dev.layout import (
     Layout,
     witness_name,
 )
-from dev.processes import free_ports
+from dev.processes import free_ports, stop_recorded
 from ledger.note import SignatureType
 from ledger_service.keys import create_key
 
@@ -57,7 +57,8 @@ class Plan:
 
 
 def create(directory: Path, plan: Plan) -> Federation:
-    """Writes a new federation into `directory`; what was there before is removed."""
+    """Writes a new federation into `directory`; what was there before is stopped and removed."""
+    stop_recorded(directory)
     shutil.rmtree(directory, ignore_errors=True)
     names = (*SERVERS, *plan.departments)
     addresses = {name: f"127.0.0.1:{port}" for name, port in zip(names, free_ports(len(names)), strict=True)}

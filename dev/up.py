@@ -29,6 +29,7 @@ from dev.layout import BANK, GATEWAY, GROUP, LEDGER, OFFICER, OTHER_BANK, PURPOS
 from dev.points import PointsScorecard
 from dev.processes import ProcessFailed, recorded, start_all, stop_all, stop_recorded, terminate_gracefully
 from dev.scorecards import build_scorecard
+from dev.story import EXIT_INTERRUPTED
 from dev.topology import Plan
 from paillier.public_key import DEFAULT_KEY_BITS
 
@@ -179,6 +180,9 @@ def main() -> None:
             path = start(directory, arguments.log_level, arguments.key_bits)
         except (ProcessFailed, CommandFailed, ConsentgateError) as error:
             sys.exit(f"{error}\nEverything was stopped.")
+        except KeyboardInterrupt:
+            print("Interrupted. Everything was stopped.", file=sys.stderr)
+            sys.exit(EXIT_INTERRUPTED)
         print(f"running; addresses, certificates and ids are in {path}")
         print("stop it with `make down`")
 
