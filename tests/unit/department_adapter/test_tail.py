@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -327,6 +327,46 @@ async def test_two_adapters_share_one_state(setting: Setting) -> None:
         await until(lambda: slower.tail.status.size == 3)
         slower.tail.check()
     assert setting.state_of() is ConsentState.PAUSED
+
+
+async def test_slower_adapter_does_not_undo_what_the_faster_one_learned(setting: Setting) -> None:
+    """The slower one is still shown an earlier extension: applied again, its `resumed` would outlive the last pause."""
+    setting.append(granted())
+    slower = Setting(setting.federation, setting.state)
+    late = asyncio.Event()
+    slower.feed = LateFeed(setting.log, setting.clock, late=late)
+    slower.tail = slower.make()
+    async with setting.running():
+        await setting.tail.reach(2)
+    setting.tail = setting.make()
+    async with setting.running(), slower.running():
+        await slower.tail.reach(2)
+        await setting.tail.reach(2)
+        setting.append(moved("paused"), moved("resumed"), moved("paused"))
+        setting.feed.publish()
+        await setting.tail.reach(5)
+        late.set()
+        await until(lambda: slower.tail.status.size == 5)
+        assert slower.feed.starts == [2, 5]
+        position = setting.state.transact(store.load_position)
+        assert position is not None
+        assert position.chain.size == 5
+        assert setting.state_of() is ConsentState.PAUSED
+
+
+@dataclass
+class LateFeed(LogFeed):
+    """Nothing after the second leaf until it is late; then two more; the rest when asked anew."""
+
+    late: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def follow(self, start: int) -> AsyncGenerator[Extension, None]:
+        self.starts.append(start)
+        yield Extension([], self.note(start))
+        if start == 2:
+            await self.late.wait()
+            yield Extension(self.log.leaves[2:4], self.note(4))
+        await asyncio.Event().wait()
 
 
 async def test_state_of_another_log_is_refused(setting: Setting) -> None:
