@@ -95,6 +95,7 @@ class MemberCa:
         dns: Sequence[str] = (),
         ca: bool = False,
         digital_signature: bool = True,
+        key_cert_sign: bool | None = None,
     ) -> x509.Certificate:
         """An end-entity certificate: for signing, or with `TLS_USAGES` for connections."""
         uris = [uris] if isinstance(uris, str) else list(uris)
@@ -103,7 +104,8 @@ class MemberCa:
         names: list[x509.GeneralName] = [x509.UniformResourceIdentifier(uri) for uri in uris]
         names += [x509.DNSName(name) for name in dns]
         builder = builder.add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
-        builder = builder.add_extension(_key_usage(digital_signature=digital_signature, sign=ca), critical=True)
+        sign = ca if key_cert_sign is None else key_cert_sign
+        builder = builder.add_extension(_key_usage(digital_signature=digital_signature, sign=sign), critical=True)
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=True)
         builder = builder.add_extension(self._authority(), critical=False)
         if usages:

@@ -99,8 +99,11 @@ def test_member_cannot_play_ca():
     _refused(ErrorCode.CERTIFICATE_UNTRUSTED, lambda: _signing(chain))
 
 
-def test_ca_certificate_cannot_play_member():
-    _refused(ErrorCode.CERTIFICATE_UNTRUSTED, lambda: _signing([CA.issue(BANK, KEY, ca=True)]))
+@pytest.mark.parametrize(("ca", "key_cert_sign"), [(True, True), (True, False), (False, True)])
+def test_ca_certificate_cannot_play_member(ca: bool, key_cert_sign: bool):
+    """Neither by its constraints nor by its key usage."""
+    chain = [CA.issue(BANK, KEY, ca=ca, key_cert_sign=key_cert_sign)]
+    _refused(ErrorCode.CERTIFICATE_UNTRUSTED, lambda: _signing(chain))
 
 
 def test_key_that_may_not_sign():

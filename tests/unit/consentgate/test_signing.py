@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed448 import Ed448PrivateKey
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
 from joserfc.jwk import ECKey, OKPKey
 
@@ -361,9 +363,17 @@ def test_person_key_is_saved_for_its_owner_only(tmp_path: Path):
         signer.save(path)
 
 
-@pytest.mark.parametrize(
-    "content", [None, b"", b"no pem", private_pem(p256_key("x"))], ids=["absent", "", "text", "EC"]
-)
+NO_PERSON_KEYS = {
+    "absent": None,
+    "empty": b"",
+    "no pem": b"no pem",
+    "on P-256": private_pem(p256_key("x")),
+    "for key agreement": private_pem(X25519PrivateKey.generate()),
+    "Ed448": private_pem(Ed448PrivateKey.generate()),
+}
+
+
+@pytest.mark.parametrize("content", NO_PERSON_KEYS.values(), ids=NO_PERSON_KEYS.keys())
 def test_person_key_file_that_is_none(tmp_path: Path, content: bytes | None):
     path = tmp_path / "person.key"
     if content is not None:
