@@ -7,16 +7,20 @@ import re
 import shlex
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from consentgate.errors import ErrorCode
+from consentgate.terminal import ExitCode
 from dev.processes import SCRIPTS
 
 COMMAND_SECONDS = 120.0
 """Longest run of one command: a score waits for five departments at most a minute."""
+PATIENCE = 3
+"""Further tries of a command that ended with `ExitCode.UNAVAILABLE`."""
+PAUSE_SECONDS = 1.0
 ERRORS = "errors.log"
 """What refused or failed commands wrote to stderr, in the folder of the topology."""
 
@@ -60,7 +64,7 @@ class Desk:
 
     def must(self, *arguments: str, connects: bool = True) -> Outcome:
         """The same for a subcommand that has to succeed; raises CommandFailed."""
-        return succeeded(self.run(*arguments, connects=connects))
+        return patiently(lambda: self.run(*arguments, connects=connects))
 
 
 def run_command(
@@ -86,6 +90,17 @@ def run_command(
         with (topology / ERRORS).open("a") as file:
             file.write(f"{outcome.error}\n")
     return outcome
+
+
+def patiently(run: Callable[[], Outcome]) -> Outcome:
+    """The outcome of a command that has to succeed, tried again while nothing was decided (a busy machine)."""
+    outcome = run()
+    for _ in range(PATIENCE):
+        if outcome.code != ExitCode.UNAVAILABLE:
+            break
+        time.sleep(PAUSE_SECONDS)
+        outcome = run()
+    return succeeded(outcome)
 
 
 def succeeded(outcome: Outcome) -> Outcome:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from consentgate.terminal import ExitCode
 from dev.commands import run_command, succeeded
 from dev.federation import Federation
 from dev.layout import BANK, OTHER_BANK
@@ -12,8 +13,6 @@ from dev.story import Story
 from ledger.verify import ENTRIES_FOLDER
 
 EXPORT, TAMPERED = "ledger-export", "ledger-tampered"
-EXIT_INVALID = 5
-"""`consentgate.terminal.ExitCode.INVALID`: the evidence does not hold."""
 
 
 def tell_ledger(story: Story, federation: Federation) -> int:
@@ -38,7 +37,7 @@ def tell_ledger(story: Story, federation: Federation) -> int:
     story.say(found.error.replace("\n", "\n  "))
     where = f"leaf {number + 1} "  # the first that no longer names the hash of its predecessor
     story.expect(
-        f"the change in entry {number} is found and located", found.code == EXIT_INVALID and where in found.error
+        f"the change in entry {number} is found and located", found.code == ExitCode.INVALID and where in found.error
     )
     return entries
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from consentgate.identity import Role
-from dev.commands import Outcome, run_command, succeeded
+from dev.commands import Outcome, patiently, run_command
 from dev.layout import GATEWAY, REVIEWERS, Layout, spiffe
 
 
@@ -53,7 +53,7 @@ def approve(layout: Layout, scorecard: str, group: str, members: Sequence[str]) 
 
 def _run(layout: Layout, arguments: Sequence[str], options: Sequence[str]) -> Outcome:
     command = ["gateway", "scorecard", *arguments]
-    return succeeded(run_command(layout.directory, command, [*options, "--json"]))
+    return patiently(lambda: run_command(layout.directory, command, [*options, "--json"]))
 
 
 def _anchors(folder: Path) -> list[str]:

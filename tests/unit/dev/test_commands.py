@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from dev.commands import ERRORS, CommandFailed, Outcome, run_command, succeeded
+from dev import commands
+from dev.commands import ERRORS, CommandFailed, Outcome, patiently, run_command, succeeded
 
 REFUSES = "import sys; print('error CONSENT_PURPOSE: NOT for this (purpose)', file=sys.stderr); sys.exit(3)"
 
@@ -34,3 +35,18 @@ def test_a_crash_has_no_reason_of_the_catalogue() -> None:
 def test_long_ids_and_paths_are_shown_short(tmp_path: Path) -> None:
     arguments = [sys.executable, "-c", "", "/some/where/file.json", "a" * 64, "--days"]
     assert run_command(tmp_path, arguments).shown.endswith("file.json 'aaaaaaaa…' --days")
+
+
+def test_a_command_that_decided_nothing_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commands, "PAUSE_SECONDS", 0)
+    codes = iter([4, 4, 0])
+    assert patiently(lambda: Outcome("x", next(codes), {}, "", 0.1)).code == 0
+
+
+@pytest.mark.parametrize(("codes", "tries"), [([3] * 9, 1), ([4] * 9, 1 + commands.PATIENCE)])
+def test_a_refusal_is_final_and_patience_ends(codes: list[int], tries: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commands, "PAUSE_SECONDS", 0)
+    left = list(codes)
+    with pytest.raises(CommandFailed):
+        patiently(lambda: Outcome("x", left.pop(), {}, "", 0.1))
+    assert len(codes) - len(left) == tries

@@ -6,10 +6,12 @@ import random
 
 import pytest
 
+from consentgate.errors import ConsentgateError, ErrorCode
+from dev import real_data
 from dev.arff import ArffError, CompanyRow
 from dev.departments import REAL_COLUMNS
 from dev.points import area_under_curve
-from dev.real_data import prepare, sample, summarise
+from dev.real_data import prepare, sample, submit, summarise
 from dev.training import train
 
 NAMES = [column for columns in REAL_COLUMNS.values() for column in columns]
@@ -85,3 +87,40 @@ def test_the_summary_counts_every_mismatch() -> None:
     assert 500 <= right["p50_ms"] <= right["p99_ms"] <= 1000
     scores[prepared.companies[3].code] += 1
     assert summarise(prepared, answers)["mismatches"] == 1
+
+
+class Unsteady:
+    """A company's client whose ledger is away for some calls."""
+
+    def __init__(self, *codes: ErrorCode) -> None:
+        self.codes = list(codes)
+        self.submitted: list[object] = []
+
+    def submit(self, draft: object) -> None:
+        self.submitted.append(draft)
+        if self.codes:
+            raise ConsentgateError(self.codes.pop(0))
+
+
+@pytest.fixture
+def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(real_data.time, "sleep", lambda _seconds: None)
+
+
+@pytest.mark.usefixtures("no_pause")
+def test_a_grant_sends_the_same_statement_again_while_nobody_knows_whether_it_counts() -> None:
+    client, draft = Unsteady(ErrorCode.LEDGER_QUORUM, ErrorCode.LEDGER_UNAVAILABLE), object()
+    submit(client, draft)  # type: ignore[arg-type]
+    assert client.submitted == [draft] * 3
+
+
+@pytest.mark.usefixtures("no_pause")
+@pytest.mark.parametrize(
+    ("codes", "tries"),
+    [([ErrorCode.CONSENT_SIGNATURE], 1), ([ErrorCode.LEDGER_QUORUM] * 9, real_data.GRANT_ATTEMPTS)],
+)
+def test_a_refused_grant_is_final_and_patience_ends(codes: list[ErrorCode], tries: int) -> None:
+    client = Unsteady(*codes)
+    with pytest.raises(ConsentgateError):
+        submit(client, object())  # type: ignore[arg-type]
+    assert len(client.submitted) == tries
