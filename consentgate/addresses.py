@@ -16,6 +16,6 @@ def split_address(address: str, entry: str) -> tuple[str, int]:
     host, _, port = address.rpartition(":")
     if not host or not _PORT.fullmatch(port) or int(port) > LARGEST_PORT:
         raise ConsentgateError(
-            ErrorCode.CONFIG_INVALID, field=f"{entry}: {address}", private="not of the form host:port"
+            ErrorCode.CONFIG_INVALID, field=f"{entry}: {address}", private="not an address with a port"
         )
     return host.removeprefix("[").removesuffix("]"), int(port)
