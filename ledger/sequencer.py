@@ -103,7 +103,7 @@ class Sequencer:
         Raises LedgerFull or EntryInvalid: nothing written; StorageFailed or LedgerStopped: unknown, repeat with
         the same key.
         """
-        if key is not None and not 1 <= len(key) <= MAX_KEY:
+        if key is not None and not (1 <= len(key) <= MAX_KEY and key.isprintable()):
             raise EntryInvalid("key")
         if len(self._queue) >= QUEUE_LIMIT:
             raise LedgerFull("too many entries wait for their commit")

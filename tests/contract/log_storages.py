@@ -1,4 +1,4 @@
-"""The storages that must keep LogStorage's contract. A further one (PostgreSQL) is one more line in STORAGES."""
+"""The storages that must keep LogStorage's contract, and where each of them keeps a log."""
 
 from __future__ import annotations
 
@@ -7,18 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ledger.storage.interface import LogReader, LogStorage
+from ledger.storage.postgres import PostgresStorage
+from ledger.storage.postgres_reader import PostgresReader
 from ledger.storage.sqlite import SqliteStorage
 from ledger.storage.sqlite_reader import SqliteReader
 
 
 @dataclass(frozen=True)
 class StorageKind:
-    """How one implementation is opened on a place (a file, an address)."""
+    """How one implementation is opened on a place: a file, or the address of a database."""
 
     name: str
-    place: Callable[[Path], Path]
-    open: Callable[[Path], LogStorage]
-    open_reader: Callable[[Path], LogReader]
+    open: Callable[[str], LogStorage]
+    open_reader: Callable[[str], LogReader]
 
 
-STORAGES = (StorageKind("sqlite", lambda folder: folder / "ledger.db", SqliteStorage.open, SqliteReader),)
+SQLITE = StorageKind("sqlite", lambda place: SqliteStorage.open(Path(place)), lambda place: SqliteReader(Path(place)))
+POSTGRESQL = StorageKind("postgresql", PostgresStorage.open, PostgresReader)
+STORAGES = (SQLITE, POSTGRESQL)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -113,7 +112,7 @@ def test_a_batch_with_one_bad_entry_is_stored_not_at_all(storage: LogStorage) ->
     fill(storage, chain, opened(3, 1))
 
 
-def test_everything_survives_closing(kind: StorageKind, place: Path) -> None:
+def test_everything_survives_closing(kind: StorageKind, place: str) -> None:
     storage = kind.open(place)
     chain, leaves = fill(storage, EMPTY, opened(5))
     storage.put_checkpoint(5, b"note")
@@ -126,9 +125,7 @@ def test_everything_survives_closing(kind: StorageKind, place: Path) -> None:
     again.close()
 
 
-def test_a_reader_sees_every_batch_that_was_appended_before(
-    kind: StorageKind, storage: LogStorage, place: Path
-) -> None:
+def test_a_reader_sees_every_batch_that_was_appended_before(kind: StorageKind, storage: LogStorage, place: str) -> None:
     chain, _ = fill(storage, EMPTY, opened(1))
     reader = kind.open_reader(place)
     for number in range(1, 6):

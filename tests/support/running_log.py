@@ -100,6 +100,7 @@ class LogFolder:
         self.database = path / "log" / "ledger.db"
         self.second_place = path / "second" / "place"
         self.second_place.parent.mkdir(exist_ok=True)
+        self.open_storage: Callable[[], LogStorage] = lambda: SqliteStorage.open(self.database)
         self.witnesses = {name: self.restarted_witness(name) for name in WITNESSES}
 
     def restarted_witness(self, name: str) -> LocalWitness:
@@ -125,7 +126,7 @@ class LogFolder:
         signer: Signer | None = None,
     ) -> AsyncIterator[Log]:
         """The log at work; at the end it is stopped, and whatever its `run` raised is raised."""
-        storage = wrap(SqliteStorage.open(self.database))
+        storage = wrap(self.open_storage())
         ports = self.witnesses if witnesses is None else witnesses
         signer = signer or log_signer("the log")
         log = Log(LogParts(signer, policy, storage, self.second_place, ports, clock))

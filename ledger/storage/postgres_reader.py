@@ -1,0 +1,127 @@
+"""The reading half of the PostgreSQL storage, over read-only sessions.
+
+Sessions are opened when needed and reused; each is used by one thread at a time, so there are as many as threads read
+at once (six in a running ledger). When one fails, all idle ones are closed with it: after a restart of the server they
+are as dead, and each would fail a request of its own.
+"""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from psycopg import Cursor
+from psycopg.rows import TupleRow
+
+from ledger.entry import format_time
+from ledger.errors import NotFound
+from ledger.storage.interface import Head
+from ledger.storage.postgres_connection import Session, connect_reader, storage_errors
+from ledger.storage.searchable import SearchFilters
+from ledger.tree import NodeId
+
+
+class PostgresReader:
+    """Reads a ledger's database."""
+
+    def __init__(self, address: str) -> None:
+        """Raises StorageFailed, also for a foreign database, and NotFound for one without a ledger."""
+        self._address = address
+        self._idle: queue.SimpleQueue[Session] = queue.SimpleQueue()
+        self._idle.put(connect_reader(address))
+
+    def head(self) -> Head:
+        """As LogReader."""
+        with self._reading() as cursor:
+            row = cursor.execute("SELECT size, last FROM head WHERE id = 1").fetchone()
+            if row is None:
+                raise NotFound("the head is not stored")
+            return Head(*row)
+
+    def leaves(self, start: int, end: int) -> list[bytes]:
+        """As LogReader."""
+        with self._reading() as cursor:
+            query = "SELECT leaf FROM entry WHERE seq >= %s AND seq < %s ORDER BY seq"
+            return [row[0] for row in cursor.execute(query, [start, end])]
+
+    def nodes(self, ids: Sequence[NodeId]) -> Mapping[NodeId, bytes]:
+        """As LogReader."""
+        found: dict[NodeId, bytes] = {}
+        with self._reading() as cursor:
+            if positions := [node.position for node in ids if node.level == 0]:
+                rows = cursor.execute("SELECT seq, leaf_hash FROM entry WHERE seq = ANY (%s)", [positions])
+                found.update((NodeId(0, seq), digest) for seq, digest in rows)
+            if upper := [node for node in ids if node.level > 0]:
+                rows = cursor.execute(
+                    "SELECT level, position, hash FROM unnest(%s::int[], %s::bigint[]) AS wanted (level, position)"
+                    " JOIN node USING (level, position)",
+                    [[node.level for node in upper], [node.position for node in upper]],
+                )
+                found.update((NodeId(level, position), digest) for level, position, digest in rows)
+        for node in ids:
+            if node not in found:
+                raise NotFound(f"node {node.position} of level {node.level} is not stored")
+        return found
+
+    def find_keys(self, keys: Sequence[str]) -> Mapping[str, int]:
+        """As LogReader."""
+        with self._reading() as cursor:
+            return dict(cursor.execute("SELECT key, seq FROM idempotency WHERE key = ANY (%s)", [list(keys)]))
+
+    def search(self, filters: SearchFilters, after_seq: int | None, limit: int) -> list[bytes]:
+        """As LogReader."""
+        conditions, values = _conditions(filters)
+        statement = (
+            "SELECT entry.leaf FROM searchable JOIN entry USING (seq) WHERE searchable.seq > %s"  # noqa: S608 - no values
+            + "".join(f" AND {condition}" for condition in conditions)
+            + " ORDER BY searchable.seq LIMIT %s"
+        )
+        with self._reading() as cursor:
+            rows = cursor.execute(statement, [-1 if after_seq is None else after_seq, *values, limit])
+            return [row[0] for row in rows]
+
+    def checkpoint(self) -> bytes | None:
+        """As LogReader."""
+        with self._reading() as cursor:
+            row = cursor.execute("SELECT note FROM checkpoint WHERE id = 1").fetchone()
+            return None if row is None else row[0]
+
+    def close(self) -> None:
+        """As LogReader."""
+        while not self._idle.empty():
+            self._idle.get().close()
+
+    @contextmanager
+    def _reading(self) -> Iterator[Cursor[TupleRow]]:
+        try:
+            session = self._idle.get_nowait()
+        except queue.Empty:
+            session = connect_reader(self._address)
+        try:
+            with storage_errors(), session.cursor(binary=True) as cursor:
+                yield cursor
+        except NotFound:
+            self._idle.put(session)
+            raise
+        except BaseException:
+            session.close()
+            PostgresReader.close(self)
+            raise
+        self._idle.put(session)
+
+
+def _conditions(filters: SearchFilters) -> tuple[list[str], list[object]]:
+    equal = ("subject", "institution", "kind", "purpose", "verdict", "reason")
+    given: list[tuple[str, object]] = [
+        (f"{name} = %s", getattr(filters, name)) for name in equal if getattr(filters, name) is not None
+    ]
+    if filters.not_before is not None:
+        given.append(("ts >= %s", format_time(filters.not_before)))
+    if filters.not_after is not None:
+        given.append(("ts <= %s", format_time(filters.not_after)))
+    if filters.category is not None:
+        given.append(("searchable.seq IN (SELECT seq FROM category WHERE category = %s)", filters.category))
+    if filters.subjects:
+        given.append(("subject = ANY (%s)", list(filters.subjects)))
+    return [text for text, _ in given], [value for _, value in given]
