@@ -48,6 +48,12 @@ class Outcome:
             return ""
         return next((word for word in _CODE.findall(self.error) if word in ErrorCode.__members__), "")
 
+    @property
+    def hint(self) -> str:
+        """What would help, as the command says it; empty when it says nothing."""
+        hints = [line.removeprefix("hint") for line in self.error.splitlines() if line.startswith("hint")]
+        return hints[0].strip() if hints else ""
+
 
 @dataclass(frozen=True)
 class Desk:

@@ -49,6 +49,7 @@ class Denials:
     def _told(self, what: str, outcome: Outcome, expected: ErrorCode) -> None:
         self.story.command(outcome)
         self.story.expect(f"{what}: {outcome.reason or 'not refused'}", outcome.reason == expected)
+        self.story.fact("hint", outcome.hint)
         if outcome.reason:
             self.denied[outcome.reason] += 1
 

@@ -17,7 +17,7 @@ from dev.ca import DevelopmentCa
 from dev.commands import Desk, Outcome
 from dev.departments import CATEGORIES
 from dev.enrolment import EnrolledCompany
-from dev.layout import BANK, GROUP, PURPOSE, Layout, spiffe
+from dev.layout import BANK, GROUP, OFFICER, PURPOSE, Layout, spiffe
 from dev.review import Approval
 from dev.scorecards import write_scorecard
 from paillier.public_key import DEFAULT_KEY_BITS
@@ -43,6 +43,12 @@ class Federation:
     def other_bank(self) -> Desk:
         """The other bank's."""
         return Desk("bank", self.layout.other_bank / "bank.toml", self.layout.directory)
+
+    @property
+    def officer(self) -> Desk:
+        """A compliance officer's, who reads the ledger and is recorded doing it."""
+        folder = self.layout.member(Role.OFFICER, OFFICER)
+        return Desk("ledger", folder / "officer.toml", self.layout.directory)
 
     def company(self, company: EnrolledCompany) -> Desk:
         """A company's."""

@@ -19,6 +19,7 @@ def tell_ledger(story: Story, federation: Federation) -> int:
     """Exports, verifies, tampers, verifies again; returns the number of entries."""
     directory, ledger = federation.layout.directory, federation.layout.ledger
     story.chapter("Anybody can verify the ledger; one changed letter is found, and where")
+    search(story, federation)
     exported, policy = directory / EXPORT, ["--policy", str(ledger / "ledger-policy.txt"), "--json"]
     story.command(
         succeeded(
@@ -40,6 +41,17 @@ def tell_ledger(story: Story, federation: Federation) -> int:
         f"the change in entry {number} is found and located", found.code == ExitCode.INVALID and where in found.error
     )
     return entries
+
+
+def search(story: Story, federation: Federation) -> None:
+    """A compliance officer looks for denials; that, too, is an entry."""
+    found = federation.officer.must("search", "--verdict", "deny")
+    story.command(found)
+    reasons = [entry["body"]["reason"] for entry in found.members["entries"]]
+    story.fact("denials", ", ".join(reasons))
+    looked = federation.officer.must("search", "--kind", "access.read")
+    story.command(looked)
+    story.expect("that the officer looked is itself an entry", len(looked.members["entries"]) >= 1)
 
 
 def tamper(export: Path) -> int:

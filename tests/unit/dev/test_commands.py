@@ -10,7 +10,11 @@ import pytest
 from dev import commands
 from dev.commands import ERRORS, CommandFailed, Outcome, patiently, run_command, succeeded
 
-REFUSES = "import sys; print('error CONSENT_PURPOSE: NOT for this (purpose)', file=sys.stderr); sys.exit(3)"
+REFUSES = """
+import sys
+print("error CONSENT_PURPOSE: NOT for this (purpose)\\nhint  Ask for another.", file=sys.stderr)
+sys.exit(3)
+"""
 
 
 def test_members_and_exit_code(tmp_path: Path) -> None:
@@ -21,7 +25,7 @@ def test_members_and_exit_code(tmp_path: Path) -> None:
 
 def test_a_refusal_has_the_catalogues_code_and_is_kept(tmp_path: Path) -> None:
     outcome = run_command(tmp_path, [sys.executable, "-c", REFUSES])
-    assert (outcome.code, outcome.reason) == (3, "CONSENT_PURPOSE")
+    assert (outcome.code, outcome.reason, outcome.hint) == (3, "CONSENT_PURPOSE", "Ask for another.")
     assert "CONSENT_PURPOSE" in (tmp_path / ERRORS).read_text()
     with pytest.raises(CommandFailed, match="exit code 3"):
         succeeded(outcome)
