@@ -64,8 +64,12 @@ def explaining(as_json: bool) -> Iterator[None]:
 
 
 def _is_passing(error: StorageFailed) -> bool:
-    code: int | None = getattr(error.__cause__, "sqlite_errorcode", None)
-    return isinstance(error.__cause__, OSError) or (code is not None and code & 0xFF in _PASSING)
+    """The operating system or a database server did not answer; what a file holds would be said by SQLite or by us."""
+    cause = error.__cause__
+    if isinstance(cause, sqlite3.Error):
+        code: int | None = getattr(cause, "sqlite_errorcode", None)  # absent in errors of the module itself
+        return code is not None and code & 0xFF in _PASSING
+    return cause is not None
 
 
 def _end_invalid(error: LedgerError, as_json: bool) -> NoReturn:

@@ -27,6 +27,7 @@ from ledger.storage.searchable import SearchFilters
 from ledger.storage.sqlite_reader import SqliteReader
 from ledger.tiles import nodes_from_tiles
 from ledger.tree import NodeId, stored_inclusion_proof
+from ledger_service.storages import open_reader
 
 CACHED_TILES = 64
 """Tiles kept while a proof is made; it needs two per level and side."""
@@ -56,12 +57,12 @@ class LocalLog(Protocol):
 
 
 @contextmanager
-def opened_log(path: Path) -> Iterator[LocalLog]:
-    """The log at `path`: a directory is an export, a file a database."""
-    if path.is_dir():
-        yield ExportLog(path)
+def opened_log(place: Path | str) -> Iterator[LocalLog]:
+    """The log at a path, where a directory is an export and a file a database, or at a configured `database`."""
+    if isinstance(place, Path) and place.is_dir():
+        yield ExportLog(place)
         return
-    reader = SqliteReader(path, offline=True)
+    reader = SqliteReader(place, offline=True) if isinstance(place, Path) else open_reader(place)
     try:
         yield DatabaseLog(reader)
     finally:

@@ -14,8 +14,8 @@ from ledger.errors import LedgerError, NotFound
 from ledger.note import Note
 from ledger.policy import LogPolicy
 from ledger.second_place import SecondPlace
-from ledger.storage.sqlite import SqliteStorage
 from ledger_service.config import LedgerConfig
+from ledger_service.storages import open_storage
 
 
 def restore(config: LedgerConfig) -> Checkpoint:
@@ -33,7 +33,7 @@ def restore(config: LedgerConfig) -> Checkpoint:
 
 
 def _restore(config: LedgerConfig, policy: LogPolicy) -> Checkpoint:
-    storage = SqliteStorage.open(config.database_file)  # for writing: no ledger may run meanwhile
+    storage = open_storage(config.database)  # for writing: no ledger may run meanwhile
     try:
         note = storage.checkpoint()
     finally:

@@ -9,7 +9,7 @@ decision of people, not of a driver.
 
 from __future__ import annotations
 
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 POSTGRESQL = "postgresql://"
 VERIFIED = "verify-full"
@@ -24,11 +24,11 @@ def parse_address(address: str) -> dict[str, str]:
     """The parameters of a connection; raises ValueError naming the flaw, never the value."""
     if not address.startswith(POSTGRESQL):
         raise ValueError("the address does not begin with postgresql://")
-    parts = urlsplit(address)
+    parts, port, query = _split(address)
     if parts.password is not None:
         raise ValueError("no password in an address: use passfile, the socket or a client certificate")
-    found = dict(_located(parts.username, parts.hostname, parts.port, parts.path))
-    for name, value in parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)):
+    found = dict(_located(parts.username, parts.hostname, port, parts.path))
+    for name, value in query:
         if name not in _PARAMETERS:
             raise ValueError("the address has an unknown parameter")
         if name in found:
@@ -36,6 +36,15 @@ def parse_address(address: str) -> dict[str, str]:
         found[name] = value
     _check_files(found)
     return _secured(found)
+
+
+def _split(address: str) -> tuple[SplitResult, int | None, list[tuple[str, str]]]:
+    try:
+        parts = urlsplit(address)
+        query = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
+        return parts, parts.port, query
+    except ValueError:  # its text quotes the address
+        raise ValueError("the address is malformed") from None
 
 
 def _located(user: str | None, host: str | None, port: int | None, path: str) -> list[tuple[str, str]]:
@@ -53,6 +62,8 @@ def _check_files(found: dict[str, str]) -> None:
 def _secured(found: dict[str, str]) -> dict[str, str]:
     """By socket, the operating system protects what is said; otherwise only verified TLS does."""
     host = found.get("host", "")
+    if "dbname" not in found:
+        raise ValueError("the address names no database")
     if not host:
         raise ValueError("the address names no host: give a name, or the directory of the socket as host")
     if "," in host:

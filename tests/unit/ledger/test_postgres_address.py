@@ -31,9 +31,10 @@ def test_over_tcp_the_server_is_always_verified() -> None:
         ("postgresql://u@h/d?host=/run/postgresql", "given twice"),
         ("postgresql://u@/d?host=a,b", "several hosts"),
         ("postgresql://u@/d", "no host"),
+        ("postgresql://u@h", "no database"),
         ("postgresql://u@h/d?passfile=pass", "absolute"),
-        ("postgresql://u@h:port/d", "[Pp]ort"),
-        ("postgresql://u@h/d?passfile", "bad query field"),
+        ("postgresql://u@h:port/d", "malformed"),
+        ("postgresql://u@h/d?passfile", "malformed"),
     ],
 )
 def test_a_flaw_is_named_and_no_value_told(address: str, flaw: str) -> None:
