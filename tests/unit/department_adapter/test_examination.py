@@ -176,10 +176,11 @@ def test_state_that_must_be_upgraded_is_left_alone(folder: Path) -> None:
     config = AdapterConfig.load(folder / "adapter.toml")
     database = StateDatabase(config.state)
     database.engine.connect().close()
-    assert found(folder)["state"].cause == "schema None; the next start brings it to 0001"
+    newest = migrate.revisions(database.engine)[1]
+    assert found(folder)["state"].cause == f"schema None; the next start brings it to {newest}"
     migrate.upgrade(database.engine)
     database.close()
-    assert found(folder)["state"].cause == "schema 0001"
+    assert found(folder)["state"].cause == f"schema {newest}"
 
 
 def test_department_that_is_no_witness(folder: Path) -> None:
