@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import random
 import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import quantiles
@@ -30,19 +28,19 @@ from consentgate.logs import LogLevel
 from consentgate.statements import DataRange, Frequency
 from consentgate.terminal import progress
 from dev import topology
-from dev.arff import ArffError, CompanyRow, read_arff
+from dev.arff import ArffError, read_arff
 from dev.commands import CommandFailed, run_command, succeeded
-from dev.companies import SampleCompany, sample_companies
-from dev.departments import CATEGORIES, REAL_COLUMNS
+from dev.companies import SampleCompany
+from dev.departments import CATEGORIES
 from dev.enrolment import ALONE, EnrolledCompany, enrol
 from dev.federation import CONSENT_DAYS, FIRST_PERIOD, LAST_PERIOD, Federation, absolute
 from dev.layout import BANK, GROUP, PURPOSE, spiffe
-from dev.points import PointsScorecard, area_under_curve
+from dev.points import area_under_curve
 from dev.processes import ProcessFailed, running, terminate_gracefully
+from dev.real_companies import Prepared, prepare
 from dev.scorecards import build_scorecard
 from dev.story import EXIT_DISAPPOINTED, EXIT_INTERRUPTED, Story, explained
 from dev.topology import Plan
-from dev.training import train
 from paillier.public_key import DEFAULT_KEY_BITS
 
 DIRECTORY = "build/real-data"
@@ -52,42 +50,7 @@ GRANTING = 8
 """Companies that grant at the same time."""
 ASKING = 4
 """Questions of the bank under way at the same time: two cores are busy with less, and queues only add waiting."""
-SAMPLE_SEED = 2016
 DECIMALS = 4
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A scorecard trained on one half, companies sampled from the other, and which department holds what."""
-
-    departments: dict[str, list[str]]
-    points: PointsScorecard
-    companies: list[SampleCompany]
-
-
-def prepare(rows: Sequence[CompanyRow], count: int) -> Prepared:
-    """Trains on the odd rows, samples `count` of the even ones; raises ArffError for a file of other columns."""
-    wanted = [column for columns in REAL_COLUMNS.values() for column in columns]
-    absent = sorted(set(wanted) - rows[0].ratios.keys()) if rows else wanted
-    if absent:
-        raise ArffError(f"the file has no attribute {absent[0]}")
-    points = train(rows[1::2], wanted)
-    present = points.edges()
-    departments = {name: [column for column in columns if column in present] for name, columns in REAL_COLUMNS.items()}
-    if not all(departments.values()):
-        raise ArffError("a department would be left without any column that has values")
-    return Prepared(departments, points, sample_companies(sample(rows[::2], count)))
-
-
-def sample(rows: Sequence[CompanyRow], count: int) -> list[CompanyRow]:
-    """`count` rows with the file's own share of bankrupt companies, at least one of each sort where there is one."""
-    source = random.Random(SAMPLE_SEED)
-    failed, sound = [row for row in rows if row.bankrupt], [row for row in rows if not row.bankrupt]
-    count = min(count, len(rows))
-    few = min(len(failed), max(1, round(count * len(failed) / len(rows))))
-    chosen = source.sample(failed, few) + source.sample(sound, min(len(sound), count - few))
-    source.shuffle(chosen)
-    return chosen
 
 
 def consent(federation: Federation, companies: Sequence[EnrolledCompany]) -> None:

@@ -11,7 +11,8 @@ from dev import real_data
 from dev.arff import ArffError, CompanyRow
 from dev.departments import REAL_COLUMNS
 from dev.points import area_under_curve
-from dev.real_data import prepare, sample, submit, summarise
+from dev.real_companies import prepare, sample
+from dev.real_data import submit, summarise
 from dev.training import train
 
 NAMES = [column for columns in REAL_COLUMNS.values() for column in columns]
@@ -54,12 +55,25 @@ def test_preparation_trains_on_one_half_and_samples_the_other() -> None:
     assert all(prepared.departments.values())
 
 
-def test_a_file_of_other_columns_is_refused() -> None:
-    row = CompanyRow({"Attr1": "1"}, bankrupt=False)
-    with pytest.raises(ArffError, match="no attribute"):
-        prepare([row, row], 1)
-    with pytest.raises(ArffError):
-        prepare([], 1)
+def test_ratios_of_another_file_are_dealt_out_under_names_of_our_own() -> None:
+    def renamed(row: CompanyRow) -> CompanyRow:
+        ratios = {f"x{number}; DROP TABLE": value for number, value in enumerate(row.ratios.values())}
+        return CompanyRow(ratios, row.bankrupt)
+
+    prepared = prepare([renamed(row) for row in companies(120)], 10)
+    columns = [column for department in prepared.departments.values() for column in department]
+    assert len(prepared.departments) == 8
+    assert sorted(columns) == sorted(f"ratio{number}" for number in range(1, len(columns) + 1))
+    assert len(columns) <= 24
+
+
+def test_too_few_ratios_or_one_class_only_are_refused() -> None:
+    few = [CompanyRow({f"x{number}": "1" for number in range(7)}, bool(index % 3)) for index in range(20)]
+    with pytest.raises(ArffError, match="7 ratios"):
+        prepare(few, 1)
+    sound = [CompanyRow(row.ratios, bankrupt=False) for row in companies(50)]
+    with pytest.raises(ArffError, match="both classes"):
+        prepare(sound, 5)
 
 
 def test_a_department_without_any_figures_is_refused() -> None:
