@@ -67,6 +67,15 @@ def test_parse_canonical_returns_what_was_encoded():
     assert canonical.parse_canonical(canonical.encode(value), "field") == value
 
 
+def test_deepest_nesting():
+    value: object = 1
+    for _ in range(canonical.MAX_DEPTH):
+        value = [value]
+    assert canonical.encode(value) == b"[" * 16 + b"1" + b"]" * 16
+    with pytest.raises(ConsentgateError):
+        canonical.encode([value])
+
+
 def test_parse_accepts_white_space_and_order():
     assert canonical.parse(b'{ "b": 1, "a": 2 }', "field") == {"a": 2, "b": 1}
 

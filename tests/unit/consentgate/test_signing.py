@@ -206,6 +206,19 @@ def test_chain_through_an_intermediate(federation: Federation, claims):
     assert _institution(signer.sign(KIND, claims), federation)[1] == identity
 
 
+def test_longest_chain(federation: Federation, claims):
+    """Four certificates: what is not needed for the path does no harm; a fifth is refused."""
+    region, other, key = federation.ca.intermediate("region"), federation.ca.intermediate("other"), ed25519_key("below")
+    identity = spiffe_id("bank", "bank-a")
+    leaf = region.issue(str(identity), key)
+    chain = (leaf, region.certificate, other.certificate, federation.ca.certificate)
+    signer = InstitutionSigner(identity, chain, OKPKey.import_key(private_pem(key)))
+    assert len(chain) == signing.MAX_CHAIN
+    assert _institution(signer.sign(KIND, claims), federation)[1] == identity
+    longer = replace(signer, chain=(*chain, federation.other_ca.certificate))
+    _refused(lambda: _institution(longer.sign(KIND, claims), federation))
+
+
 def _x5c(federation: Federation, claims, value: object) -> bytes:
     sign = federation.bank_a.signer.key.private_key.sign
     return raw_jws.with_header(federation.bank_a.signer.sign(KIND, claims), sign, x5c=value)
@@ -254,6 +267,15 @@ def test_enough_distinct_persons(claims, signers: list[PersonSigner]):
 )
 def test_too_few_or_unknown_persons(claims, signers: list[PersonSigner]):
     _refused(lambda: _jointly(signing.sign_jointly(KIND, claims, signers)))
+
+
+def test_one_person_and_most_persons(claims):
+    """From 1 to MAX_JOINT_SIGNATURES signatures."""
+    assert _jointly(signing.sign_jointly(KIND, claims, [A]), required=1) == claims.payload()
+    crowd = [person(f"one of many {index}") for index in range(signing.MAX_JOINT_SIGNATURES + 1)]
+    keys = {str(index): signer.jwk for index, signer in enumerate(crowd)}
+    assert _jointly(signing.sign_jointly(KIND, claims, crowd[:-1]), required=16, keys=keys) == claims.payload()
+    _refused(lambda: _jointly(signing.sign_jointly(KIND, claims, crowd), required=16, keys=keys))
 
 
 def test_two_keys_are_not_two_persons(claims):

@@ -253,6 +253,12 @@ def test_claims_that_contradict_each_other(honest: dict[str, dict[str, Any]], ki
     _refused(kind, _raw({**honest[kind], **changes}))
 
 
+def test_shortest_consent(honest: dict[str, dict[str, Any]]):
+    """One second, one period."""
+    shortest = {"valid_from": 5, "valid_until": 6, "data_range": {"first": "2026-01", "last": "2026-01"}}
+    assert ConsentClaims.parse(_raw({**honest["consent"], **shortest}), "part").valid_until == 6
+
+
 def test_threshold_counts_persons_not_keys(honest: dict[str, dict[str, Any]]):
     one = hex16("one person")
     signatories = [{"person": one, "jwk": person(f"key {index}").jwk.model_dump()} for index in range(2)]
@@ -284,5 +290,5 @@ def test_statements_are_frozen(federation: Federation):
 
 
 def test_kinds_are_told_apart():
-    assert len({kind.typ for kind in StatementKind} | {kind.audience("a.test") for kind in StatementKind}) == 14
+    assert len({kind.typ for kind in StatementKind} | {kind.audience("a.test") for kind in StatementKind}) == 16
     assert StatementKind.CONSENT.audience("a.test") != StatementKind.CONSENT.audience("b.test")
