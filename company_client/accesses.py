@@ -4,8 +4,7 @@ The gateway finds the entries, the company believes none of them unseen: each re
 each leaf must bear one of the company's *own* tokens, and the sequence only goes forward. So nothing can be made up,
 and nothing of another company be slipped in.
 
-Left out: proof that nothing was *left out*. The gateway could keep an entry back; whoever tails the whole log
-(departments, the regulator) sees all of them, and `ledger search` over such a copy finds what was hidden.
+Left out: that nothing was left out; `completeness` compares with what departments count.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ import typer
 from company_client import render
 from company_client.client import CompanyClient
 from company_client.consents import ConsentTerms, Draft
-from company_client.terms import parse_data_range, parse_day, parse_frequency
+from company_client.terms import parse_data_range, parse_day, parse_departments, parse_frequency
 from consentgate.errors import ConsentgateError, ErrorCode
 from consentgate.signing import PersonSigner
 from consentgate.statements import TransitionAction, Use
@@ -215,18 +215,39 @@ def consents(config: Config = COMPANY_TOML, development: Development = False, as
 def accesses(
     watch: Annotated[bool, typer.Option(help="Go on showing new ones until interrupted.")] = False,
     after: Annotated[int | None, typer.Option(help="Only ledger entries after this one.")] = None,
+    complete: Annotated[
+        bool, typer.Option("--complete", help="Also check, by departments' signed counts, that none was left out.")
+    ] = False,
+    ask: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="With --complete: ask this department directly, ID=HOST:PORT; repeat for several. "
+            "It learns which tokens are yours."
+        ),
+    ] = None,
     config: Config = COMPANY_TOML,
     development: Development = False,
     as_json: AsJson = False,
 ) -> None:
     """Every ledger entry about this company, each verified against the anchors."""
+    if watch and (complete or ask):
+        raise ConsentgateError(ErrorCode.INVALID_ARGUMENT_FIELD, field="--complete")
     with CompanyClient.from_config(config, allow_development_ca=development) as company:
         if watch:
             for access in company.watch(after):
                 show_line(render.access_members(access), render.access_line(access), as_json)
-        found = company.accesses(after)
+        if complete or ask:
+            checked = company.complete_accesses(None if ask is None else parse_departments(ask))
+            first = -1 if after is None else after
+            found = [access for access in checked.accesses if access.seq > first]
+            vouchers = list(checked.vouchers)
+        else:
+            found, vouchers = company.accesses(after), []
     members = {"accesses": [render.access_members(access) for access in found], "verified": len(found)}
-    show(members, [render.access_line(access) for access in found] or ["nobody looked"], as_json)
+    if vouchers:
+        members["complete"] = [render.voucher_members(voucher) for voucher in vouchers]
+    lines = [render.access_line(access) for access in found] or ["nobody looked"]
+    show(members, lines + [render.voucher_line(voucher) for voucher in vouchers], as_json)
 
 
 def _transition(

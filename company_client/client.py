@@ -15,7 +15,7 @@ Left out: matching (a later issue).
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,15 +25,17 @@ from typing import Self, TypeVar
 import grpc
 
 from company_client.accesses import Access, verify_accesses
+from company_client.completeness import CompleteAccesses, check_complete
 from company_client.config import CompanyConfig
 from company_client.connection import connect
 from company_client.consents import ConsentTerms, ConsentVersion, Draft, consent_claims, transition_claims
 from company_client.tokens import TokenStore
 from consentgate import canonical, evidence
 from consentgate.anchors import Anchors
-from consentgate.convert import receipt_from_message
+from consentgate.convert import history_from_message, receipt_from_message
 from consentgate.error_status import from_rpc_error
-from consentgate.errors import AnswerRefused, ConsentgateError, ErrorCode
+from consentgate.errors import AnswerRefused, ConsentgateError, ErrorCode, judging_answer
+from consentgate.history import VerifiedHistory, verify_history
 from consentgate.signing import PersonSigner
 from consentgate.statements import (
     CompanyAttestationClaims,
@@ -44,7 +46,7 @@ from consentgate.statements import (
 )
 from consentgate.v1 import consent_pb2, evidence_pb2, features_pb2
 from consentgate.v1.consent_pb2_grpc import ConsentServiceStub
-from consentgate.v1.features_pb2_grpc import RevocationServiceStub
+from consentgate.v1.features_pb2_grpc import HistoryServiceStub, RevocationServiceStub
 from ledger.errors import LedgerError
 from ledger.verify import VerifiedLeaf, verify_receipt
 
@@ -232,6 +234,40 @@ class CompanyClient:
                 return found
             found += page
             last = page[-1].seq
+
+    def complete_accesses(self, ask: Mapping[str, str] | None = None) -> CompleteAccesses:
+        """Every entry about this company, and which departments vouch that there is no other.
+
+        The gateway passes the question on, one token at a time. `ask` maps department ids to addresses that are asked
+        directly instead: that needs no gateway, but those departments learn which tokens belong together. Raises
+        HISTORY_INVALID, HISTORY_MISMATCH, LEDGER_STALE, DEPARTMENT_UNAVAILABLE.
+        """
+        groups = self.tokens.groups()
+        # Histories first: whatever a department saw, the gateway can find afterwards.
+        histories = [stated for subject in groups for stated in self._histories(subject, ask)]
+        return check_complete(self.accesses(), histories, groups)
+
+    def _histories(self, subject: str, ask: Mapping[str, str] | None) -> list[VerifiedHistory]:
+        if ask is not None:
+            return [self._history_at(department, address, subject) for department, address in ask.items()]
+        request = consent_pb2.ListSubjectHistoriesRequest(subject=subject)
+        reply = self._call(self._consents.ListSubjectHistories, request)
+        return [self._verified(message, subject) for message in reply.histories]
+
+    def _history_at(self, department: str, address: str, subject: str) -> VerifiedHistory:
+        peer = f"spiffe://{self.anchors.trust_domain}/department/{department}"
+        allowed = self._allow_development_ca
+        with connect(self.config, self.anchors, address, peer, allow_development_ca=allowed) as channel:
+            request = features_pb2.GetSubjectHistoryRequest(subject=subject)
+            reply = self._call(HistoryServiceStub(channel).GetSubjectHistory, request)
+        stated = self._verified(reply.history, subject)
+        if stated.department != department:
+            raise AnswerRefused(ErrorCode.HISTORY_INVALID, field="history.iss")
+        return stated
+
+    def _verified(self, message: evidence_pb2.SubjectHistory, subject: str) -> VerifiedHistory:
+        with judging_answer():
+            return verify_history(history_from_message(message), subject, self.anchors, self._clock())
 
     def watch(self, after_seq: int | None = None, pause: Callable[[float], None] = time.sleep) -> Iterator[Access]:
         """Every access from now on as it is recorded, after all the earlier ones; never ends by itself."""

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from company_client.accesses import Access
 from company_client.client import ConsentRecord
+from company_client.completeness import Voucher
 from consentgate.statements import ConsentClaims, ConsentTransitionClaims
 from ledger.verify import VerifiedLeaf
 
@@ -101,6 +102,24 @@ def access_line(access: Access) -> str:
     departments = f" [{', '.join(access.departments)}]" if access.departments else ""
     who = access.institution or access.group
     return f"{access.at:%Y-%m-%d %H:%M:%S}  {access.seq:>8}  {access.kind:<17} {who}  {what}{departments}"
+
+
+def voucher_members(voucher: Voucher) -> Members:
+    """A department that vouches for completeness."""
+    return {
+        "department": voucher.department,
+        "tree_size": voucher.size,
+        "entries": voucher.entries,
+        "at": voucher.at.isoformat(),
+    }
+
+
+def voucher_line(voucher: Voucher) -> str:
+    """The same for a person."""
+    return (
+        f"{voucher.department} vouches: of the first {voucher.size} ledger entries {voucher.entries} are about this "
+        f"company, all shown above or before  ({voucher.at:%Y-%m-%d %H:%M:%S} UTC)"
+    )
 
 
 def _moment(seconds: int) -> str:

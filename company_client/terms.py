@@ -1,8 +1,9 @@
-"""Terms of a consent as a person types them: `4/MONTH`, `2025-01..2026-12`, `2026-11-24`."""
+"""What a person types: `4/MONTH`, `2025-01..2026-12`, `2026-11-24`, `tax=host:7444`."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Literal, cast
 
@@ -11,6 +12,8 @@ from consentgate.statements import DataRange, Frequency
 
 _FREQUENCY = re.compile(r"([1-9][0-9]{0,6})/(HOUR|DAY|MONTH|YEAR)")
 _RANGE = re.compile(r"([0-9]{4}-(?:0[1-9]|1[0-2]))\.\.([0-9]{4}-(?:0[1-9]|1[0-2]))")
+
+_DEPARTMENT = re.compile(r"([a-z0-9][a-z0-9._-]{0,63})=([^\s/=]+:[0-9]{1,5})")
 
 
 def parse_frequency(text: str) -> Frequency:
@@ -37,3 +40,12 @@ def parse_day(text: str) -> datetime:
         return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
     except ValueError as error:
         raise ConsentgateError(ErrorCode.INVALID_ARGUMENT_FIELD, field="--valid-from") from error
+
+
+def parse_departments(texts: Sequence[str]) -> dict[str, str]:
+    """`tax=host:7444`, department id → address; raises INVALID_ARGUMENT_FIELD."""
+    matches = [_DEPARTMENT.fullmatch(text) for text in texts]
+    found = {match[1]: match[2] for match in matches if match is not None}
+    if len(found) != len(texts):
+        raise ConsentgateError(ErrorCode.INVALID_ARGUMENT_FIELD, field="--ask")
+    return found

@@ -38,6 +38,7 @@ _TABLE: dict[str, dict[str, frozenset[Role]]] = {
         "RevokeConsent": _COMPANY,
         "ListConsents": _COMPANY,
         "ListAccesses": _COMPANY,
+        "ListSubjectHistories": _COMPANY,
     },
     "consentgate.v1.ScorecardService": {
         "RegisterScorecard": _BANK | _REVIEWER,
@@ -51,6 +52,7 @@ _TABLE: dict[str, dict[str, frozenset[Role]]] = {
         "GetCatalogue": _GATEWAY | _BANK | _REVIEWER,
     },
     "consentgate.v1.RevocationService": {"SubmitRevocation": _COMPANY},
+    "consentgate.v1.HistoryService": {"GetSubjectHistory": _GATEWAY | _COMPANY},
     "consentgate.v1.LedgerService": {
         "Append": _GATEWAY,
         "GetCheckpoint": _READS_PROOFS,

@@ -5,6 +5,7 @@ module do.
 from __future__ import annotations
 
 from consentgate.evidence import EvidenceBundle
+from consentgate.history import HistoryStatement
 from consentgate.v1 import evidence_pb2
 from ledger.receipt import Receipt
 
@@ -45,3 +46,13 @@ def bundle_from_message(message: evidence_pb2.EvidenceBundle) -> EvidenceBundle:
         key_registration_jws=message.key_registration_jws,
         decision=receipt_from_message(message.decision),
     )
+
+
+def history_to_message(statement: HistoryStatement) -> evidence_pb2.SubjectHistory:
+    """A statement of a subject's history for the wire."""
+    return evidence_pb2.SubjectHistory(statement_jws=statement.statement_jws, checkpoint=statement.checkpoint)
+
+
+def history_from_message(message: evidence_pb2.SubjectHistory) -> HistoryStatement:
+    """A statement as received: unverified."""
+    return HistoryStatement(message.statement_jws, message.checkpoint)

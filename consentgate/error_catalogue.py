@@ -347,6 +347,16 @@ CATALOGUE: Mapping[ErrorCode, ErrorEntry] = MappingProxyType(
             "The recorded decision's time is over.",
             "Ask again under a new request id.",
         ),
+        _C.HISTORY_INVALID: _E(
+            Status.DATA_LOSS,
+            "The history is not a department's statement about this subject and checkpoint.",
+            "Ask the department itself; if its own answer is refused too, report it to that department.",
+        ),
+        _C.HISTORY_MISMATCH: _E(
+            Status.DATA_LOSS,
+            "The ledger entries received are not all that the department counts.",
+            "The gateway hides an entry, or the department counts falsely: ask others, search a copy of the log.",
+        ),
         # Departments and answers.
         _C.CATALOGUE_CHANGED: _E(
             Status.FAILED_PRECONDITION,

@@ -47,6 +47,7 @@ class StatementKind(StrEnum):
     SCORECARD_APPROVAL = "scorecard-approval"
     KEY_REGISTRATION = "key-registration"
     FEATURE_ANSWER = "feature-answer"
+    SUBJECT_HISTORY = "subject-history"
 
     @property
     def typ(self) -> str:
@@ -303,3 +304,17 @@ class FeatureAnswerClaims(Claims):
     key_id: Hex32
     as_of: Period
     ciphertexts: Hex32
+
+
+class SubjectHistoryClaims(Claims):
+    """A department says what the ledger, up to `size` leaves, holds about a subject: signed by the department.
+
+    `history` is the digest of docs/ledger-format.md, section 14; zeros when no leaf bears the token.
+    """
+
+    iss: Spiffe
+    subject: Hex16
+    size: Annotated[int, Field(ge=1, le=9007199254740991)]
+    root: Hex32
+    entries: Annotated[int, Field(ge=0, le=9007199254740991)]
+    history: Hex32

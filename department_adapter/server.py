@@ -28,10 +28,12 @@ from consentgate.v1 import features_pb2_grpc
 from department_adapter.catalogue import Catalogue
 from department_adapter.config import AdapterConfig, WitnessTable
 from department_adapter.encryption import Encryption
+from department_adapter.histories import Histories
 from department_adapter.mapping import Mapping
 from department_adapter.release import OnStep, ReleaseParts, Releases
 from department_adapter.revocations import Revocations
 from department_adapter.servicers.features import FeatureServicer
+from department_adapter.servicers.histories import HistoryServicer
 from department_adapter.servicers.revocations import RevocationServicer
 from department_adapter.sources.interface import Source
 from department_adapter.sources.opening import open_source
@@ -46,6 +48,7 @@ from ledger_service.witness_servicer import witness_service
 
 FEATURE_SERVICE = "consentgate.v1.FeatureService"
 REVOCATION_SERVICE = "consentgate.v1.RevocationService"
+HISTORY_SERVICE = "consentgate.v1.HistoryService"
 KEEP_ANSWERS = timedelta(hours=1)
 """After a decision's end nobody can ask for its answer; the rest allows for clocks."""
 UPKEEP_SECONDS = 600.0
@@ -109,6 +112,11 @@ async def open_adapter(
                 REVOCATION_SERVICE,
                 features_pb2_grpc.add_RevocationServiceServicer_to_server,
                 RevocationServicer(Revocations(anchors, database, tail, clock)),
+            ),
+            Service(
+                HISTORY_SERVICE,
+                features_pb2_grpc.add_HistoryServiceServicer_to_server,
+                HistoryServicer(Histories(database, tail, signer, clock)),
             ),
         ]
         if witness is not None:

@@ -30,12 +30,15 @@ from consentgate.error_status import from_rpc_error, translate
 from consentgate.errors import ConsentgateError, ErrorCode
 from consentgate.v1 import ledger_pb2, ledger_pb2_grpc
 from department_adapter.projection import TEACHING, Lesson, project, touched
+from department_adapter.state import subjects
 from department_adapter.state import tail as store
 from department_adapter.state.database import StateDatabase
+from department_adapter.state.subjects import VerifiedPrefix
 from department_adapter.state.tail import Position
 from ledger.chain import Chain
-from ledger.entry import format_time, leaf_hash
-from ledger.errors import LedgerError, QuorumNotMet
+from ledger.entry import Entry, format_time, leaf_hash
+from ledger.errors import ConsistencyInvalid, LedgerError, QuorumNotMet
+from ledger.history import subject_of
 from ledger.policy import WitnessedCheckpoint
 from ledger.verify import check_head
 
@@ -126,6 +129,9 @@ class Tail:
         self._origin = _only_origin(anchors)
         self._changed = asyncio.Condition()
         self._position = Position(Chain(self._origin), b"")
+        self._prefix: VerifiedPrefix | None = None
+        self._note = b""
+        self._note_size = 0
         self._cosigned_at: datetime | None = None
         self._fault: ErrorCode | None = None
 
@@ -133,6 +139,10 @@ class Tail:
     def status(self) -> Status:
         """As of the last message."""
         return Status(self._position.chain.size, self._cosigned_at, self._fault)
+
+    def closing(self, position: Position) -> bytes:
+        """The most freshly cosigned note that closes this position."""
+        return self._note if self._note_size == position.chain.size else position.note
 
     def check(self) -> None:
         """Raises the fault of the history shown last, or LEDGER_STALE when the view is older than allowed."""
@@ -173,7 +183,7 @@ class Tail:
     async def _follow(self) -> None:
         """One stream, from the stored position."""
         await self._resume()
-        growing = _Growing(self._position.chain, self._clock() - REMEMBER_DECISIONS)
+        growing = self._grow()
         async with aclosing(self._feed.follow(self._position.chain.size)) as extensions:
             async for extension in extensions:
                 await asyncio.to_thread(growing.add, extension.leaves)
@@ -182,12 +192,17 @@ class Tail:
                 witnessed = await asyncio.to_thread(growing.close, extension.checkpoint, self._anchors)
                 if growing.chain.size > self._position.chain.size:
                     await self._advance(growing, extension.checkpoint)
-                await self._publish(witnessed)
-                growing = _Growing(self._position.chain, self._clock() - REMEMBER_DECISIONS)
+                await self._publish(witnessed, extension.checkpoint)
+                growing = self._grow()
+
+    def _grow(self) -> _Growing:
+        return _Growing(self._position.chain, self._clock() - REMEMBER_DECISIONS, self._prefix)
 
     async def _resume(self) -> None:
         """The stored position, which another adapter on the same state may have moved."""
-        stored = await self._database.run(store.load_position)
+        stored, self._prefix = await self._database.run(
+            lambda session: (store.load_position(session), subjects.load_prefix(session))
+        )
         if stored is not None:
             self._position = stored
 
@@ -202,19 +217,22 @@ class Tail:
                 return False
             facts = store.load_facts(session, touched(growing.lessons))
             store.save_facts(session, facts, project(facts, growing.lessons, since), since)
+            subjects.extend_histories(session, growing.subjects)
+            subjects.forget_prefix(session)
             store.save_position(session, after)
             return True
 
         if not await self._database.run(write):
             raise ConsentgateError(ErrorCode.LEDGER_UNAVAILABLE, private="another adapter was faster")
-        self._position = after
+        self._position, self._prefix = after, None
 
-    async def _publish(self, witnessed: WitnessedCheckpoint) -> None:
+    async def _publish(self, witnessed: WitnessedCheckpoint, note: bytes) -> None:
         if self._fault is not None:
             _log.info("tail continues", size=self._position.chain.size)
         async with self._changed:
             self._fault = None
             self._cosigned_at = witnessed.cosigned_at
+            self._note, self._note_size = note, witnessed.checkpoint.size
             self._changed.notify_all()
 
     async def _note_trouble(self, error: ConsentgateError) -> None:
@@ -232,21 +250,32 @@ class Tail:
 class _Growing:
     """The known chain with leaves that no checkpoint covers yet. Nothing of it counts before `close`.
 
-    Only entries that teach are kept, so that a long catch-up needs little memory.
+    Of entries only those that teach are kept, and of those about a subject the hash, so that a long catch-up needs
+    little memory. `prefix` is history that was verified before: this one must lead through it.
     """
 
-    def __init__(self, chain: Chain, decisions_since: datetime) -> None:
+    def __init__(self, chain: Chain, decisions_since: datetime, prefix: VerifiedPrefix | None = None) -> None:
         self.chain = chain
         self.lessons: list[Lesson] = []
+        self.subjects: dict[str, bytearray] = {}
+        self._prefix = prefix
         self._decisions_since = format_time(decisions_since)
 
     def add(self, leaves: Sequence[bytes]) -> None:
         """Raises a LedgerError for a leaf that does not continue the chain."""
         self.chain, entries = self.chain.extend(leaves)
         for leaf, entry in zip(leaves, entries, strict=True):
-            recent = entry.kind != "query.decision" or entry.ts >= self._decisions_since
-            if entry.kind in TEACHING and recent:
-                self.lessons.append(Lesson(entry, leaf_hash(leaf).hex()))
+            self._keep(entry, leaf_hash(leaf))
+
+    def _keep(self, entry: Entry, digest: bytes) -> None:
+        subject = subject_of(entry)
+        if subject is not None:
+            self.subjects.setdefault(subject, bytearray()).extend(digest)
+        recent = entry.kind != "query.decision" or entry.ts >= self._decisions_since
+        if entry.kind in TEACHING and recent:
+            self.lessons.append(Lesson(entry, digest.hex()))
+        if self._prefix is not None and entry.seq == self._prefix.size - 1 and digest.hex() != self._prefix.last:
+            raise ConsistencyInvalid(f"leaf {entry.seq} is not the one that was verified before the upgrade")
 
     def close(self, note: bytes, anchors: Anchors) -> WitnessedCheckpoint:
         """The checkpoint, when it is witnessed and the head of exactly this chain; raises a LedgerError otherwise."""
@@ -254,6 +283,8 @@ class _Growing:
         if witnessed.cosigned_at is None:
             raise ConsentgateError(ErrorCode.LEDGER_QUORUM, field="tail", private="the policy names no quorum")
         check_head(self.chain, witnessed.checkpoint)
+        if self._prefix is not None and self.chain.size < self._prefix.size:
+            raise ConsistencyInvalid("the log is shorter than what was verified before the upgrade")
         return witnessed
 
 

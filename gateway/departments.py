@@ -20,6 +20,7 @@ from consentgate import convert
 from consentgate.error_status import from_rpc_error
 from consentgate.errors import ConsentgateError, ErrorCode
 from consentgate.evidence import EvidenceBundle
+from consentgate.history import HistoryStatement
 from consentgate.v1 import features_pb2, features_pb2_grpc
 
 _log = structlog.get_logger("gateway.departments")
@@ -30,6 +31,8 @@ STALE_TRIES = 12
 """How often a department whose tail is behind is asked in all."""
 STALE_PAUSE_SECONDS = 0.25
 """Between two tries: a tail is a stream, it is rarely more than this behind."""
+HISTORY_SECONDS = 5.0
+"""Deadline of a department that is asked for a subject's history: it looks into its own database."""
 REASON = "department_reason"
 """Name of the public fact that tells a department's own code."""
 
@@ -57,11 +60,20 @@ class DepartmentPort(Protocol):
         ...
 
 
+class HistoryPort(Protocol):
+    """Asks departments what they say about a subject; implementations are safe for concurrent use."""
+
+    async def subject_histories(self, subject: str) -> list[HistoryStatement]:
+        """Unverified statements of all departments that answer in time."""
+        ...
+
+
 class GrpcDepartments:
     """Departments behind mutually authenticated channels."""
 
     def __init__(self, channels: Mapping[str, grpc.aio.Channel]) -> None:
         self._stubs = {name: features_pb2_grpc.FeatureServiceStub(channel) for name, channel in channels.items()}
+        self._histories = {name: features_pb2_grpc.HistoryServiceStub(channel) for name, channel in channels.items()}
 
     async def get_features(self, department: str, evidence: EvidenceBundle, seconds: float) -> DepartmentAnswer:
         """As in the protocol; the deadline travels with the call."""
@@ -74,6 +86,20 @@ class GrpcDepartments:
         except grpc.aio.AioRpcError as error:
             raise _as_department_error(department, error) from error
         return DepartmentAnswer(response.answer_jws, response.ciphertexts)
+
+    async def subject_histories(self, subject: str) -> list[HistoryStatement]:
+        """As in the protocol: a department that is away or behind says nothing."""
+        found = await asyncio.gather(*(self._history(department, subject) for department in self._histories))
+        return [statement for statement in found if statement is not None]
+
+    async def _history(self, department: str, subject: str) -> HistoryStatement | None:
+        request = features_pb2.GetSubjectHistoryRequest(subject=subject)
+        try:
+            response = await self._histories[department].GetSubjectHistory(request, timeout=HISTORY_SECONDS)
+        except grpc.aio.AioRpcError as error:
+            _log.warning("department did not answer", department=department, code=str(from_rpc_error(error).code))
+            return None
+        return convert.history_from_message(response.history)
 
 
 def _as_department_error(department: str, error: grpc.aio.AioRpcError) -> ConsentgateError:

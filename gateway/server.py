@@ -23,7 +23,7 @@ from consentgate.v1 import consent_pb2_grpc, keys_pb2_grpc, scorecard_pb2_grpc, 
 from gateway.computation import Computation
 from gateway.config import GatewayConfig
 from gateway.consents import Consents
-from gateway.departments import GrpcDepartments
+from gateway.departments import GrpcDepartments, HistoryPort
 from gateway.dry_run import DryRunner
 from gateway.keys import RecipientKeys
 from gateway.ledger_access import LedgerAccess, open_ledger
@@ -101,7 +101,7 @@ async def open_gateway(
         )
         consents = Consents(anchors, database, recorder, policy, clock)
         scorecards = Scorecards(anchors, database, recorder, policy, config.minimum_departments, clock)
-        services = build_services(parts, consents, scorecards, ledger.port, on_step)
+        services = build_services(parts, consents, scorecards, LedgerReaders(ledger.port, departments), on_step)
         server = await build_server(
             tls,
             config.listen,
@@ -113,8 +113,16 @@ async def open_gateway(
         yield Gateway(server, upkeep, computation, ledger)
 
 
+@dataclass(frozen=True)
+class LedgerReaders:
+    """Where companies' questions about the ledger go: entries to the ledger, histories to departments that tail it."""
+
+    entries: LedgerPort
+    histories: HistoryPort
+
+
 def build_services(
-    parts: FlowParts, consents: Consents, scorecards: Scorecards, ledger: LedgerPort, on_step: OnStep | None = None
+    parts: FlowParts, consents: Consents, scorecards: Scorecards, ledger: LedgerReaders, on_step: OnStep | None = None
 ) -> list[Service]:
     """The four services that banks, companies and reviewers call."""
     scoring = ScoringServicer(
@@ -129,7 +137,7 @@ def build_services(
         Service(
             "consentgate.v1.ConsentService",
             consent_pb2_grpc.add_ConsentServiceServicer_to_server,
-            ConsentServicer(consents, ledger),
+            ConsentServicer(consents, ledger.entries, ledger.histories),
         ),
         Service(
             "consentgate.v1.ScorecardService",

@@ -394,3 +394,45 @@ class ListAccessesResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListAccessesResponse: _TypeAlias = ListAccessesResponse  # noqa: Y015
+
+@_typing.final
+class ListSubjectHistoriesRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    subject: _builtins.str
+    """Subject token, 32 lowercase hex digits."""
+    def __init__(
+        self,
+        *,
+        subject: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["subject", b"subject"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSubjectHistoriesRequest: _TypeAlias = ListSubjectHistoriesRequest  # noqa: Y015
+
+@_typing.final
+class ListSubjectHistoriesResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HISTORIES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def histories(self) -> _containers.RepeatedCompositeFieldContainer[_evidence_pb2.SubjectHistory]:
+        """One statement per department that answered."""
+
+    def __init__(
+        self,
+        *,
+        histories: _abc.Iterable[_evidence_pb2.SubjectHistory] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["histories", b"histories"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSubjectHistoriesResponse: _TypeAlias = ListSubjectHistoriesResponse  # noqa: Y015

@@ -66,6 +66,11 @@ class ConsentServiceStub:
                 request_serializer=consentgate_dot_v1_dot_consent__pb2.ListAccessesRequest.SerializeToString,
                 response_deserializer=consentgate_dot_v1_dot_consent__pb2.ListAccessesResponse.FromString,
                 _registered_method=True)
+        self.ListSubjectHistories = channel.unary_unary(
+                '/consentgate.v1.ConsentService/ListSubjectHistories',
+                request_serializer=consentgate_dot_v1_dot_consent__pb2.ListSubjectHistoriesRequest.SerializeToString,
+                response_deserializer=consentgate_dot_v1_dot_consent__pb2.ListSubjectHistoriesResponse.FromString,
+                _registered_method=True)
 
 
 class ConsentServiceServicer:
@@ -122,6 +127,16 @@ class ConsentServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListSubjectHistories(self, request, context):
+        """What departments say, each under its own signature, about how many leaves bear a token: with them a company checks
+        that ListAccesses left nothing out. The gateway asks on its behalf, so that no department learns which tokens
+        belong together. Silent departments are left out.
+        Callers: company.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ConsentServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -154,6 +169,11 @@ def add_ConsentServiceServicer_to_server(servicer, server):
                     servicer.ListAccesses,
                     request_deserializer=consentgate_dot_v1_dot_consent__pb2.ListAccessesRequest.FromString,
                     response_serializer=consentgate_dot_v1_dot_consent__pb2.ListAccessesResponse.SerializeToString,
+            ),
+            'ListSubjectHistories': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSubjectHistories,
+                    request_deserializer=consentgate_dot_v1_dot_consent__pb2.ListSubjectHistoriesRequest.FromString,
+                    response_serializer=consentgate_dot_v1_dot_consent__pb2.ListSubjectHistoriesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -320,6 +340,33 @@ class ConsentService:
             '/consentgate.v1.ConsentService/ListAccesses',
             consentgate_dot_v1_dot_consent__pb2.ListAccessesRequest.SerializeToString,
             consentgate_dot_v1_dot_consent__pb2.ListAccessesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSubjectHistories(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/consentgate.v1.ConsentService/ListSubjectHistories',
+            consentgate_dot_v1_dot_consent__pb2.ListSubjectHistoriesRequest.SerializeToString,
+            consentgate_dot_v1_dot_consent__pb2.ListSubjectHistoriesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -62,6 +62,12 @@ class ConsentServiceStub:
     """Every ledger entry that bears one of the calling company's subject tokens, each with its receipt.
     Callers: company.
     """
+    ListSubjectHistories: _grpc.UnaryUnaryMultiCallable[_consent_pb2.ListSubjectHistoriesRequest, _consent_pb2.ListSubjectHistoriesResponse]
+    """What departments say, each under its own signature, about how many leaves bear a token: with them a company checks
+    that ListAccesses left nothing out. The gateway asks on its behalf, so that no department learns which tokens
+    belong together. Silent departments are left out.
+    Callers: company.
+    """
 
 @_typing.type_check_only
 class ConsentServiceAsyncStub(ConsentServiceStub):
@@ -93,6 +99,12 @@ class ConsentServiceAsyncStub(ConsentServiceStub):
     """
     ListAccesses: _aio.UnaryUnaryMultiCallable[_consent_pb2.ListAccessesRequest, _consent_pb2.ListAccessesResponse]  # type: ignore[assignment]
     """Every ledger entry that bears one of the calling company's subject tokens, each with its receipt.
+    Callers: company.
+    """
+    ListSubjectHistories: _aio.UnaryUnaryMultiCallable[_consent_pb2.ListSubjectHistoriesRequest, _consent_pb2.ListSubjectHistoriesResponse]  # type: ignore[assignment]
+    """What departments say, each under its own signature, about how many leaves bear a token: with them a company checks
+    that ListAccesses left nothing out. The gateway asks on its behalf, so that no department learns which tokens
+    belong together. Silent departments are left out.
     Callers: company.
     """
 
@@ -159,6 +171,18 @@ class ConsentServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_consent_pb2.ListAccessesResponse, _abc.Awaitable[_consent_pb2.ListAccessesResponse]]:
         """Every ledger entry that bears one of the calling company's subject tokens, each with its receipt.
+        Callers: company.
+        """
+
+    @_abc_1.abstractmethod
+    def ListSubjectHistories(
+        self,
+        request: _consent_pb2.ListSubjectHistoriesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_consent_pb2.ListSubjectHistoriesResponse, _abc.Awaitable[_consent_pb2.ListSubjectHistoriesResponse]]:
+        """What departments say, each under its own signature, about how many leaves bear a token: with them a company checks
+        that ListAccesses left nothing out. The gateway asks on its behalf, so that no department learns which tokens
+        belong together. Silent departments are left out.
         Callers: company.
         """
 

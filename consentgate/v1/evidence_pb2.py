@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from consentgate import validate_descriptor as buf_dot_validate_dot_validate__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x63onsentgate/v1/evidence.proto\x12\x0e\x63onsentgate.v1\x1a\x1b\x62uf/validate/validate.proto\"@\n\x07Receipt\x12\x19\n\x04leaf\x18\x01 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x02\x18\x80\x80\x01\x12\x1a\n\x05proof\x18\x02 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x10\x18\x80\x80\x04\"\xc1\x02\n\x0e\x45videnceBundle\x12 \n\x0brequest_jws\x18\x01 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x10\x18\x80\x80\x04\x12\x1d\n\x0crequest_salt\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12 \n\x0b\x63onsent_jws\x18\x03 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x10\x18\x80\x80\x04\x12$\n\x0f\x61ttestation_jws\x18\x04 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x10\x18\x80\x80\x04\x12%\n\x10scorecard_header\x18\x05 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x02\x18\x80\x80\x10\x12!\n\x0c\x61pproval_jws\x18\x06 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x10\x18\x80\x80\x10\x12)\n\x14key_registration_jws\x18\x07 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x10\x18\x80\x80@\x12\x31\n\x08\x64\x65\x63ision\x18\x08 \x01(\x0b\x32\x17.consentgate.v1.ReceiptB\x06\xbaH\x03\xc8\x01\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x63onsentgate/v1/evidence.proto\x12\x0e\x63onsentgate.v1\x1a\x1b\x62uf/validate/validate.proto\"@\n\x07Receipt\x12\x19\n\x04leaf\x18\x01 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x02\x18\x80\x80\x01\x12\x1a\n\x05proof\x18\x02 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x10\x18\x80\x80\x04\"U\n\x0eSubjectHistory\x12\"\n\rstatement_jws\x18\x01 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x10\x18\x80\x80\x04\x12\x1f\n\ncheckpoint\x18\x02 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x10\x18\x80\x80\x04\"\xc1\x02\n\x0e\x45videnceBundle\x12 \n\x0brequest_jws\x18\x01 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x10\x18\x80\x80\x04\x12\x1d\n\x0crequest_salt\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12 \n\x0b\x63onsent_jws\x18\x03 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x10\x18\x80\x80\x04\x12$\n\x0f\x61ttestation_jws\x18\x04 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x10\x18\x80\x80\x04\x12%\n\x10scorecard_header\x18\x05 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x02\x18\x80\x80\x10\x12!\n\x0c\x61pproval_jws\x18\x06 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x10\x18\x80\x80\x10\x12)\n\x14key_registration_jws\x18\x07 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x10\x18\x80\x80@\x12\x31\n\x08\x64\x65\x63ision\x18\x08 \x01(\x0b\x32\x17.consentgate.v1.ReceiptB\x06\xbaH\x03\xc8\x01\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,6 +36,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RECEIPT'].fields_by_name['leaf']._serialized_options = b'\272H\010z\006\020\002\030\200\200\001'
   _globals['_RECEIPT'].fields_by_name['proof']._loaded_options = None
   _globals['_RECEIPT'].fields_by_name['proof']._serialized_options = b'\272H\010z\006\020\020\030\200\200\004'
+  _globals['_SUBJECTHISTORY'].fields_by_name['statement_jws']._loaded_options = None
+  _globals['_SUBJECTHISTORY'].fields_by_name['statement_jws']._serialized_options = b'\272H\010z\006\020\020\030\200\200\004'
+  _globals['_SUBJECTHISTORY'].fields_by_name['checkpoint']._loaded_options = None
+  _globals['_SUBJECTHISTORY'].fields_by_name['checkpoint']._serialized_options = b'\272H\010z\006\020\020\030\200\200\004'
   _globals['_EVIDENCEBUNDLE'].fields_by_name['request_jws']._loaded_options = None
   _globals['_EVIDENCEBUNDLE'].fields_by_name['request_jws']._serialized_options = b'\272H\010z\006\020\020\030\200\200\004'
   _globals['_EVIDENCEBUNDLE'].fields_by_name['request_salt']._loaded_options = None
@@ -54,6 +58,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EVIDENCEBUNDLE'].fields_by_name['decision']._serialized_options = b'\272H\003\310\001\001'
   _globals['_RECEIPT']._serialized_start=78
   _globals['_RECEIPT']._serialized_end=142
-  _globals['_EVIDENCEBUNDLE']._serialized_start=145
-  _globals['_EVIDENCEBUNDLE']._serialized_end=466
+  _globals['_SUBJECTHISTORY']._serialized_start=144
+  _globals['_SUBJECTHISTORY']._serialized_end=229
+  _globals['_EVIDENCEBUNDLE']._serialized_start=232
+  _globals['_EVIDENCEBUNDLE']._serialized_end=553
 # @@protoc_insertion_point(module_scope)

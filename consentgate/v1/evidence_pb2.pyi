@@ -47,6 +47,34 @@ class Receipt(_message.Message):
 Global___Receipt: _TypeAlias = Receipt  # noqa: Y015
 
 @_typing.final
+class SubjectHistory(_message.Message):
+    """A department's word on all that the ledger says about one subject token: how many leaves bear it, and which
+    (docs/wire.md, section 5.8).
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATEMENT_JWS_FIELD_NUMBER: _builtins.int
+    CHECKPOINT_FIELD_NUMBER: _builtins.int
+    statement_jws: _builtins.bytes
+    """Compact JWS by the department, typ `consentgate-subject-history+jwt`."""
+    checkpoint: _builtins.bytes
+    """The cosigned checkpoint whose size and root the statement names (docs/ledger-format.md, section 5)."""
+    def __init__(
+        self,
+        *,
+        statement_jws: _builtins.bytes = ...,
+        checkpoint: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "statement_jws", b"statement_jws"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SubjectHistory: _TypeAlias = SubjectHistory  # noqa: Y015
+
+@_typing.final
 class EvidenceBundle(_message.Message):
     """Everything a department needs to decide, without trusting the gateway, whether it may release columns.
     Verified by `consentgate.evidence.verify`; a bundle with one part missing, swapped, altered or stale is refused.

@@ -26,7 +26,7 @@ from consentgate import validate_descriptor as buf_dot_validate_dot_validate__pb
 from consentgate.v1 import evidence_pb2 as consentgate_dot_v1_dot_evidence__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x63onsentgate/v1/features.proto\x12\x0e\x63onsentgate.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1d\x63onsentgate/v1/evidence.proto\"N\n\x12GetFeaturesRequest\x12\x38\n\x08\x65vidence\x18\x01 \x01(\x0b\x32\x1e.consentgate.v1.EvidenceBundleB\x06\xbaH\x03\xc8\x01\x01\"Z\n\x13GetFeaturesResponse\x12\x1f\n\nanswer_jws\x18\x01 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x10\x18\x80\x80\x10\x12\"\n\x0b\x63iphertexts\x18\x02 \x01(\x0c\x42\r\xbaH\nz\x08\x10\x80\x04\x18\xe0\xcf\xd5\x01\"\x15\n\x13GetCatalogueRequest\"m\n\x14GetCatalogueResponse\x12\x12\n\ndepartment\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x30\n\x07\x63olumns\x18\x03 \x03(\x0b\x32\x1f.consentgate.v1.CatalogueColumn\"M\n\x0f\x43\x61talogueColumn\x12\x10\n\x08\x63\x61tegory\x18\x01 \x01(\t\x12\x15\n\rspecification\x18\x02 \x01(\x0c\x12\x11\n\thigh_risk\x18\x03 \x01(\x08\"d\n\x17SubmitRevocationRequest\x12#\n\x0etransition_jws\x18\x01 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x10\x18\x80\x80\x04\x12$\n\x0f\x61ttestation_jws\x18\x02 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x10\x18\x80\x80\x04\"\x1a\n\x18SubmitRevocationResponse2\xc3\x01\n\x0e\x46\x65\x61tureService\x12V\n\x0bGetFeatures\x12\".consentgate.v1.GetFeaturesRequest\x1a#.consentgate.v1.GetFeaturesResponse\x12Y\n\x0cGetCatalogue\x12#.consentgate.v1.GetCatalogueRequest\x1a$.consentgate.v1.GetCatalogueResponse2z\n\x11RevocationService\x12\x65\n\x10SubmitRevocation\x12\'.consentgate.v1.SubmitRevocationRequest\x1a(.consentgate.v1.SubmitRevocationResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x63onsentgate/v1/features.proto\x12\x0e\x63onsentgate.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1d\x63onsentgate/v1/evidence.proto\"N\n\x12GetFeaturesRequest\x12\x38\n\x08\x65vidence\x18\x01 \x01(\x0b\x32\x1e.consentgate.v1.EvidenceBundleB\x06\xbaH\x03\xc8\x01\x01\"Z\n\x13GetFeaturesResponse\x12\x1f\n\nanswer_jws\x18\x01 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x10\x18\x80\x80\x10\x12\"\n\x0b\x63iphertexts\x18\x02 \x01(\x0c\x42\r\xbaH\nz\x08\x10\x80\x04\x18\xe0\xcf\xd5\x01\"\x15\n\x13GetCatalogueRequest\"m\n\x14GetCatalogueResponse\x12\x12\n\ndepartment\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x30\n\x07\x63olumns\x18\x03 \x03(\x0b\x32\x1f.consentgate.v1.CatalogueColumn\"M\n\x0f\x43\x61talogueColumn\x12\x10\n\x08\x63\x61tegory\x18\x01 \x01(\t\x12\x15\n\rspecification\x18\x02 \x01(\x0c\x12\x11\n\thigh_risk\x18\x03 \x01(\x08\"d\n\x17SubmitRevocationRequest\x12#\n\x0etransition_jws\x18\x01 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x10\x18\x80\x80\x04\x12$\n\x0f\x61ttestation_jws\x18\x02 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x10\x18\x80\x80\x04\"\x1a\n\x18SubmitRevocationResponse\"B\n\x18GetSubjectHistoryRequest\x12&\n\x07subject\x18\x01 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{32}$\"L\n\x19GetSubjectHistoryResponse\x12/\n\x07history\x18\x01 \x01(\x0b\x32\x1e.consentgate.v1.SubjectHistory2\xc3\x01\n\x0e\x46\x65\x61tureService\x12V\n\x0bGetFeatures\x12\".consentgate.v1.GetFeaturesRequest\x1a#.consentgate.v1.GetFeaturesResponse\x12Y\n\x0cGetCatalogue\x12#.consentgate.v1.GetCatalogueRequest\x1a$.consentgate.v1.GetCatalogueResponse2z\n\x11RevocationService\x12\x65\n\x10SubmitRevocation\x12\'.consentgate.v1.SubmitRevocationRequest\x1a(.consentgate.v1.SubmitRevocationResponse2z\n\x0eHistoryService\x12h\n\x11GetSubjectHistory\x12(.consentgate.v1.GetSubjectHistoryRequest\x1a).consentgate.v1.GetSubjectHistoryResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,6 +43,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SUBMITREVOCATIONREQUEST'].fields_by_name['transition_jws']._serialized_options = b'\272H\010z\006\020\020\030\200\200\004'
   _globals['_SUBMITREVOCATIONREQUEST'].fields_by_name['attestation_jws']._loaded_options = None
   _globals['_SUBMITREVOCATIONREQUEST'].fields_by_name['attestation_jws']._serialized_options = b'\272H\010z\006\020\020\030\200\200\004'
+  _globals['_GETSUBJECTHISTORYREQUEST'].fields_by_name['subject']._loaded_options = None
+  _globals['_GETSUBJECTHISTORYREQUEST'].fields_by_name['subject']._serialized_options = b'\272H\022r\0202\016^[0-9a-f]{32}$'
   _globals['_GETFEATURESREQUEST']._serialized_start=109
   _globals['_GETFEATURESREQUEST']._serialized_end=187
   _globals['_GETFEATURESRESPONSE']._serialized_start=189
@@ -57,8 +59,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SUBMITREVOCATIONREQUEST']._serialized_end=594
   _globals['_SUBMITREVOCATIONRESPONSE']._serialized_start=596
   _globals['_SUBMITREVOCATIONRESPONSE']._serialized_end=622
-  _globals['_FEATURESERVICE']._serialized_start=625
-  _globals['_FEATURESERVICE']._serialized_end=820
-  _globals['_REVOCATIONSERVICE']._serialized_start=822
-  _globals['_REVOCATIONSERVICE']._serialized_end=944
+  _globals['_GETSUBJECTHISTORYREQUEST']._serialized_start=624
+  _globals['_GETSUBJECTHISTORYREQUEST']._serialized_end=690
+  _globals['_GETSUBJECTHISTORYRESPONSE']._serialized_start=692
+  _globals['_GETSUBJECTHISTORYRESPONSE']._serialized_end=768
+  _globals['_FEATURESERVICE']._serialized_start=771
+  _globals['_FEATURESERVICE']._serialized_end=966
+  _globals['_REVOCATIONSERVICE']._serialized_start=968
+  _globals['_REVOCATIONSERVICE']._serialized_end=1090
+  _globals['_HISTORYSERVICE']._serialized_start=1092
+  _globals['_HISTORYSERVICE']._serialized_end=1214
 # @@protoc_insertion_point(module_scope)

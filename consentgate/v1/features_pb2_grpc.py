@@ -228,3 +228,82 @@ class RevocationService:
             timeout,
             metadata,
             _registered_method=True)
+
+
+class HistoryServiceStub:
+    """Says what a department, which reads every leaf, found about one subject token.
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.GetSubjectHistory = channel.unary_unary(
+                '/consentgate.v1.HistoryService/GetSubjectHistory',
+                request_serializer=consentgate_dot_v1_dot_features__pb2.GetSubjectHistoryRequest.SerializeToString,
+                response_deserializer=consentgate_dot_v1_dot_features__pb2.GetSubjectHistoryResponse.FromString,
+                _registered_method=True)
+
+
+class HistoryServiceServicer:
+    """Says what a department, which reads every leaf, found about one subject token.
+    """
+
+    def GetSubjectHistory(self, request, context):
+        """How many leaves up to the department's newest checkpoint bear this token, and a digest over them, signed. A token
+        that no leaf bears has the history of zero leaves: it is no error.
+        FAILED_PRECONDITION (LEDGER_STALE, LEDGER_INVALID) while the department's own view of the ledger is not sound.
+        Callers: company, gateway.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_HistoryServiceServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'GetSubjectHistory': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSubjectHistory,
+                    request_deserializer=consentgate_dot_v1_dot_features__pb2.GetSubjectHistoryRequest.FromString,
+                    response_serializer=consentgate_dot_v1_dot_features__pb2.GetSubjectHistoryResponse.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'consentgate.v1.HistoryService', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('consentgate.v1.HistoryService', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class HistoryService:
+    """Says what a department, which reads every leaf, found about one subject token.
+    """
+
+    @staticmethod
+    def GetSubjectHistory(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/consentgate.v1.HistoryService/GetSubjectHistory',
+            consentgate_dot_v1_dot_features__pb2.GetSubjectHistoryRequest.SerializeToString,
+            consentgate_dot_v1_dot_features__pb2.GetSubjectHistoryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)

@@ -137,3 +137,46 @@ class RevocationServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
 def add_RevocationServiceServicer_to_server(servicer: RevocationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
+
+class HistoryServiceStub:
+    """Says what a department, which reads every leaf, found about one subject token."""
+
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> _Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> HistoryServiceAsyncStub: ...
+    GetSubjectHistory: _grpc.UnaryUnaryMultiCallable[_features_pb2.GetSubjectHistoryRequest, _features_pb2.GetSubjectHistoryResponse]
+    """How many leaves up to the department's newest checkpoint bear this token, and a digest over them, signed. A token
+    that no leaf bears has the history of zero leaves: it is no error.
+    FAILED_PRECONDITION (LEDGER_STALE, LEDGER_INVALID) while the department's own view of the ledger is not sound.
+    Callers: company, gateway.
+    """
+
+@_typing.type_check_only
+class HistoryServiceAsyncStub(HistoryServiceStub):
+    """Says what a department, which reads every leaf, found about one subject token."""
+
+    def __init__(self, channel: _aio.Channel) -> None: ...
+    GetSubjectHistory: _aio.UnaryUnaryMultiCallable[_features_pb2.GetSubjectHistoryRequest, _features_pb2.GetSubjectHistoryResponse]  # type: ignore[assignment]
+    """How many leaves up to the department's newest checkpoint bear this token, and a digest over them, signed. A token
+    that no leaf bears has the history of zero leaves: it is no error.
+    FAILED_PRECONDITION (LEDGER_STALE, LEDGER_INVALID) while the department's own view of the ledger is not sound.
+    Callers: company, gateway.
+    """
+
+class HistoryServiceServicer(metaclass=_abc_1.ABCMeta):
+    """Says what a department, which reads every leaf, found about one subject token."""
+
+    @_abc_1.abstractmethod
+    def GetSubjectHistory(
+        self,
+        request: _features_pb2.GetSubjectHistoryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_features_pb2.GetSubjectHistoryResponse, _abc.Awaitable[_features_pb2.GetSubjectHistoryResponse]]:
+        """How many leaves up to the department's newest checkpoint bear this token, and a digest over them, signed. A token
+        that no leaf bears has the history of zero leaves: it is no error.
+        FAILED_PRECONDITION (LEDGER_STALE, LEDGER_INVALID) while the department's own view of the ledger is not sound.
+        Callers: company, gateway.
+        """
+
+def add_HistoryServiceServicer_to_server(servicer: HistoryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

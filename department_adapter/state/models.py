@@ -132,3 +132,23 @@ class LedgerDecisionRow(Base):
     seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     leaf_hash: Mapped[str] = mapped_column(String(64))
     ts: Mapped[str] = mapped_column(String(27), index=True)
+
+
+class LedgerSubjectRow(Base):
+    """`ledger.history.SubjectHistory` of a token."""
+
+    __tablename__ = "ledger_subjects"
+
+    token: Mapped[str] = mapped_column(String(32), primary_key=True)
+    entries: Mapped[int] = mapped_column(BigInteger)
+    digest: Mapped[str] = mapped_column(String(64))
+
+
+class VerifiedPrefixRow(Base):
+    """`state.subjects.VerifiedPrefix`: only between an upgrade and the end of the reading that it asks for."""
+
+    __tablename__ = "verified_prefix"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    size: Mapped[int] = mapped_column(BigInteger)
+    last: Mapped[str] = mapped_column(String(64))

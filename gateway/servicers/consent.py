@@ -9,6 +9,7 @@ from consentgate.interceptors import Context, caller_of
 from consentgate.v1 import consent_pb2, consent_pb2_grpc, evidence_pb2
 from gateway.consent import ConsentState, Move
 from gateway.consents import Consents, OwnConsent
+from gateway.departments import HistoryPort
 from gateway.servicers.paging import page_size, page_start, page_token
 from ledger_service.client import LedgerPort
 
@@ -23,9 +24,10 @@ STATES = {
 class ConsentServicer(consent_pb2_grpc.ConsentServiceServicer):
     """Companies grant, watch and end consents."""
 
-    def __init__(self, consents: Consents, ledger: LedgerPort) -> None:
+    def __init__(self, consents: Consents, ledger: LedgerPort, departments: HistoryPort) -> None:
         self._consents = consents
         self._ledger = ledger
+        self._departments = departments
 
     async def GrantConsent(  # noqa: N802 - the name is the RPC's
         self, request: consent_pb2.GrantConsentRequest, context: Context
@@ -78,6 +80,15 @@ class ConsentServicer(consent_pb2_grpc.ConsentServiceServicer):
         receipts, tree_size = await self._ledger.subject_entries(subjects, after, page_size(request.page_size))
         return consent_pb2.ListAccessesResponse(
             entries=[convert.receipt_to_message(receipt) for receipt in receipts], tree_size=tree_size
+        )
+
+    async def ListSubjectHistories(  # noqa: N802
+        self, request: consent_pb2.ListSubjectHistoriesRequest, _context: Context
+    ) -> consent_pb2.ListSubjectHistoriesResponse:
+        """Passed on as the departments signed it. Whose token it is, is not asked: who knows one was told."""
+        found = await self._departments.subject_histories(request.subject)
+        return consent_pb2.ListSubjectHistoriesResponse(
+            histories=[convert.history_to_message(statement) for statement in found]
         )
 
 

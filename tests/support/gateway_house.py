@@ -28,6 +28,7 @@ from sqlalchemy import event
 from consentgate import evidence
 from consentgate.errors import ConsentgateError, ErrorCode
 from consentgate.evidence import EvidenceBundle
+from consentgate.history import HistoryStatement
 from consentgate.identity import Role, SpiffeId
 from consentgate.scorecard import Scorecard
 from gateway.computation import Computation
@@ -49,6 +50,7 @@ from ledger.receipt import AppendReceipt, Receipt
 from paillier.score_range import decode_signed
 from paillier.wire import split
 from tests.support.federation import GROUP, TRUST_DOMAIN, Company, Federation, hex16
+from tests.support.subject_histories import statement
 from tests.support.witnessed_log import QUORUM, WitnessedLog
 
 INSTITUTIONS = """
@@ -170,6 +172,23 @@ class DepartmentsDouble:
         honest = self.released[key]
         spoil = self.spoil.get(department)
         return honest if spoil is None else spoil(honest.answer_jws, honest.ciphertexts)
+
+
+@dataclass
+class HistoriesDouble:
+    """HistoryPort over the federation's log; `silent` departments say nothing."""
+
+    federation: Federation
+    clock: Clock
+    silent: set[str] = field(default_factory=set)
+
+    async def subject_histories(self, subject: str) -> list[HistoryStatement]:
+        """As HistoryPort."""
+        return [
+            statement(self.federation, subject, self.clock.now, signer=department)
+            for name, department in self.federation.departments.items()
+            if name not in self.silent
+        ]
 
 
 def _refusal(department: str, code: ErrorCode) -> ConsentgateError:

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from consentgate.server import build_server
-from gateway.server import Truth, build_services
+from gateway.server import LedgerReaders, Truth, build_services
 from tests.integration.gateway.port import Port, write_tls
-from tests.support.gateway_house import House
+from tests.support.gateway_house import HistoriesDouble, House
 
 
 @pytest.fixture
@@ -18,7 +18,8 @@ async def port(tmp_path: Path) -> AsyncIterator[Port]:
     """A settled house behind a port."""
     house = House(tmp_path)
     await house.settle()
-    services = build_services(house.parts(), house.consents, house.scorecards, house.ledger)
+    readers = LedgerReaders(house.ledger, HistoriesDouble(house.federation, house.clock))
+    services = build_services(house.parts(), house.consents, house.scorecards, readers)
     files = write_tls(tmp_path, house.federation.gateway, house.federation)
     truth = Truth(house.database, house.ledger).check
     server = await build_server(files, "127.0.0.1:0", services, truth=truth)

@@ -58,7 +58,7 @@ def test_every_column_is_required_and_every_constraint_named(state: StateDatabas
 
 def test_upgrade_again_changes_nothing_and_down_leaves_nothing(state: StateDatabase) -> None:
     migrate.upgrade(state.engine)
-    assert migrate.revisions(state.engine) == ("0001", "0001")
+    assert migrate.revisions(state.engine) == ("0002", "0002")
     downgrade(migrate._config(state.engine), "base")
     with state.engine.connect() as connection:
         assert inspect(connection).get_table_names() == ["alembic_version"]
