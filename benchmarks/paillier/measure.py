@@ -23,7 +23,7 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Plan:
-    """How long to measure; `quick` stays under a minute."""
+    """How long to measure, and against whom; `quick` stays under a minute."""
 
     bits: Sequence[int]
     rounds: int
@@ -31,6 +31,7 @@ class Plan:
     streamed: tuple[int, int]
     streamed_columns: int
     scaling_blocks: int
+    peers: Sequence[str] = peers.NAMES
 
 
 FULL = Plan((2048, 3072), 7, 6, (10_000, 100_000), COLUMNS, 20)
@@ -73,7 +74,7 @@ def run(plan: Plan, progress: Progress) -> dict[str, object]:
         "rss_columns": plan.streamed_columns,
         "by_key_size": {str(bits): values for bits, values in by_size.items()},
         "machine": machine.describe(["gmpy2", "consentgate"]),
-        "peer_versions": peers.versions(),
+        "peer_versions": peers.versions() if plan.peers else {},
         "load": machine.load(),
     }
     return result
@@ -83,7 +84,7 @@ def _one_size(bits: int, plan: Plan, progress: Progress) -> dict[str, object]:
     core = max(os.sched_getaffinity(0))
     work = workload.make(2_000)
     with ExitStack() as stack:
-        opponents = [stack.enter_context(Peer(name, core)) for name in peers.NAMES]
+        opponents = [stack.enter_context(Peer(name, core)) for name in plan.peers]
         for peer in opponents:
             progress(f"{bits} bits: {peer.name} makes its keys")
             peer.send_setup(bits, work)
@@ -98,7 +99,7 @@ def _one_size(bits: int, plan: Plan, progress: Progress) -> dict[str, object]:
             os.sched_setaffinity(0, before)
     progress(f"{bits} bits: scaling over cores")
     efficiency = scaling.per_core(ours.public, plan.scaling_blocks, 8)
-    return {"bits": bits, **_figures(samples), "scaling": round(efficiency, 3), "facts": ours.facts()}
+    return {"bits": bits, **_figures(samples, plan.peers), "scaling": round(efficiency, 3), "facts": ours.facts()}
 
 
 def _rounds(
@@ -123,11 +124,12 @@ def _rounds(
     return samples
 
 
-def _figures(samples: _Samples) -> dict[str, object]:
+def _figures(samples: _Samples, opponents: Sequence[str]) -> dict[str, object]:
     ratios = {
         f"{what}_vs_{name}": round(samples.median(what, name) / samples.median(what, "ours"), 2)
         for what, names in RATIOS.items()
         for name in names
+        if name in opponents
     }
     floors = zip(samples.seconds["encrypt_again", "ours"], samples.seconds["floor", "ours"], strict=True)
     return {
@@ -139,7 +141,7 @@ def _figures(samples: _Samples) -> dict[str, object]:
         "milliseconds": {
             what: {
                 side: round(samples.median(what, side) * 1e3, 4)
-                for side in ("ours", *peers.NAMES)
+                for side in ("ours", *opponents)
                 if (what, side) in samples.seconds
             }
             for what in RATIOS

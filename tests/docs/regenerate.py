@@ -1,7 +1,8 @@
 """Writes the generated parts of the documentation anew: python -m tests.docs.regenerate
 
-`docs/commands.md` is generated as a whole. In other pages, help texts come from the commands and the first three
-columns of configuration tables from the models; meanings are kept, and an entry without one is named.
+`docs/commands.md` is generated as a whole. In other pages, help texts come from the commands, the first three columns
+of configuration tables from the models (meanings are kept, and an entry without one is named), and the READMEs' figures
+from benchmarks/results/.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from tests.docs import pages
+from tests.docs import benchmark_tables, pages
 from tests.docs.config_tables import MODELS, entry_name, render
 from tests.docs.help_texts import commands, help_text
 
@@ -41,7 +42,8 @@ def regenerate(page: Path) -> list[str]:
         meanings = {entry_name(row[0]): row[-1] for row in rows}
         tables[name] = render(MODELS[name], meanings)
         nameless += [f"{name}: {row[0]}" for row in pages.table_rows(tables[name]) if not row[-1]]
-    page.write_text(pages.with_tables(pages.with_help(text, outputs), tables), "utf-8")
+    text = pages.with_tables(pages.with_help(text, outputs), tables)
+    page.write_text(benchmark_tables.with_figures(text, page.name), "utf-8")
     return nameless
 
 
