@@ -31,15 +31,15 @@ KEYS = {
 }
 
 
-def made_up(path: Path, companies: int = 240) -> Path:
-    """A file of the layout: 64 ratios, a fifth of them missing, some enormous; bankrupt companies tend to be lower."""
+def made_up(path: Path, ratios: int = 64, name: str = "Attr", companies: int = 240) -> Path:
+    """A file of the layout: a fifth of the ratios missing, some enormous; bankrupt companies tend to be lower."""
     source = random.Random(64)  # noqa: S311 - figures, not secrets
-    head = ["@relation 'made up'", "", *(f"@attribute Attr{number} numeric" for number in range(1, 65))]
+    head = ["@relation 'made up'", "", *(f"@attribute {name}{number} numeric" for number in range(1, ratios + 1))]
     lines = [*head, "@attribute class {0,1}", "", "@data"]
     for index in range(companies):
         bankrupt = index % 5 < 2
         values = [
-            f"{source.gauss(-1 if bankrupt else 1, 2) * 10 ** source.choice((0, 0, 0, 4)):.5g}" for _ in range(64)
+            f"{source.gauss(-1 if bankrupt else 1, 2) * 10 ** source.choice((0, 0, 0, 4)):.5g}" for _ in range(ratios)
         ]
         shown = [value if source.random() > 0.2 else "?" for value in values]
         lines.append(",".join([*shown, str(int(bankrupt))]))
@@ -78,6 +78,12 @@ def test_a_made_up_file_of_the_layout(tmp_path: Path) -> None:
     data = made_up(tmp_path / "companies.arff")
     done = real_data(data, 12, tmp_path / "build")
     assert checked(done, tmp_path / "build", 12)["auc_encrypted"] > 0.8
+
+
+def test_a_file_of_other_ratios(tmp_path: Path) -> None:
+    """Its own ratios are dealt out over the departments."""
+    done = real_data(made_up(tmp_path / "other.arff", 10, "X"), 6, tmp_path / "build")
+    assert checked(done, tmp_path / "build", 6)["columns"] == 10
 
 
 @pytest.mark.skipif(not SHARED.exists(), reason="the real file is not beside the project")
