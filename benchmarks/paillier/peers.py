@@ -44,7 +44,8 @@ class Peer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._process.kill()
-        self._process.wait()
+        with self._process:  # waits, and closes both pipes
+            pass
 
     def send_setup(self, bits: int, workload: Workload) -> None:
         """Begins to make keys; `await_setup` waits, so that all peers can do it at once."""

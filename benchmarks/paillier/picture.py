@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from html import escape
 
+from benchmarks.paillier.report import short
+
 COLOURS = {"phe": "#b0b7c3", "heu": "#7f9bd1", "pypaillier": "#d9a05b", "ours": "#1f8a70"}
 TITLES = {
     "encrypt": "encrypt one value",
@@ -63,5 +65,5 @@ def _bar(side: str, value: float, y: int, low: int, high: int) -> str:
     weight = ' font-weight="bold"' if side == "ours" else ""
     return (
         f'<rect x="{LEFT}" y="{y}" width="{end - LEFT:.1f}" height="{BAR - 2}" fill="{COLOURS[side]}"/>\n'
-        f'<text x="{end + 5:.1f}" y="{y + BAR - 5}" font-size="11"{weight}>{label} {value:.3g}</text>'
+        f'<text x="{end + 5:.1f}" y="{y + BAR - 5}" font-size="11"{weight}>{label} {short(value)}</text>'
     )

@@ -73,11 +73,11 @@ def facts(result: Mapping[str, Any], words: Words = ENGLISH) -> str:
 def _row(title: str, milliseconds: Mapping[str, float]) -> str:
     """A peer that was not measured has a dash."""
     measured = [name for name in NAMES if name in milliseconds]
-    cells = [_short(milliseconds[name]) if name in measured else "–" for name in NAMES]
-    faster = ", ".join(f"{name} × {_short(milliseconds[name] / milliseconds['ours'])}" for name in measured)
-    return f"| {title} | {' | '.join(cells)} | **{_short(milliseconds['ours'])}** | {faster} |"
+    cells = [short(milliseconds[name]) if name in measured else "–" for name in NAMES]
+    faster = ", ".join(f"{name} × {short(milliseconds[name] / milliseconds['ours'])}" for name in measured)
+    return f"| {title} | {' | '.join(cells)} | **{short(milliseconds['ours'])}** | {faster} |"
 
 
-def _short(value: float) -> str:
+def short(value: float) -> str:
     """Three digits that count, thousands parted, never an exponent."""
     return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
