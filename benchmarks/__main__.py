@@ -1,40 +1,52 @@
-"""`python -m benchmarks paillier [--quick] [--json] [--save]`: compare with peers, in one run."""
+"""`python -m benchmarks paillier|ledger [--quick] [--json] [--save]`: compare with others, in one run."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from benchmarks.paillier import measure, picture, report
+from benchmarks.ledger import measure as ledger_measure
+from benchmarks.ledger import report as ledger_report
+from benchmarks.paillier import measure as paillier_measure
+from benchmarks.paillier import picture
+from benchmarks.paillier import report as paillier_report
 
 RESULTS = Path(__file__).with_name("results")
 
 
 def main() -> None:
-    """Parses arguments, measures, shows and, with --save, writes benchmarks/results/paillier.{json,svg}."""
+    """Parses arguments, measures, shows and, with --save, writes benchmarks/results/."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("what", choices=["paillier"])
-    parser.add_argument("--quick", action="store_true", help="under a minute, 3072 bits only")
+    parser.add_argument("what", choices=["paillier", "ledger"])
+    parser.add_argument("--quick", action="store_true", help="under a minute: fewer sizes, a smaller log")
     parser.add_argument("--json", action="store_true", help="the result as JSON on standard output")
     parser.add_argument("--save", action="store_true", help="also write benchmarks/results/")
     arguments = parser.parse_args()
-    result = measure.run(measure.QUICK if arguments.quick else measure.FULL, _say)
-    print(json.dumps(result, indent=1) if arguments.json else report.table(result))
+    result = _measured(arguments.what, arguments.quick)
+    table = paillier_report.table if arguments.what == "paillier" else ledger_report.table
+    print(json.dumps(result, indent=1) if arguments.json else table(result))
     if arguments.save:
-        _save(result)
+        _save(arguments.what, result)
 
 
-def _save(result: dict[str, object]) -> None:
+def _measured(what: str, quick: bool) -> dict[str, object]:
+    if what == "paillier":
+        return paillier_measure.run(paillier_measure.QUICK if quick else paillier_measure.FULL, _say)
+    return ledger_measure.run(ledger_measure.QUICK if quick else ledger_measure.FULL, _say)
+
+
+def _save(what: str, result: Mapping[str, Any]) -> None:
     RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "paillier.json").write_text(json.dumps(result, indent=1) + "\n")
-    by_size = result["by_key_size"]
-    assert isinstance(by_size, dict)
-    facts = result["machine"]
-    assert isinstance(facts, dict)
-    subtitle = f"{result['bits']} bits, one core of {facts['processor']}, Python {facts['python']}"
-    (RESULTS / "paillier.svg").write_text(picture.draw(by_size[str(result["bits"])]["milliseconds"], subtitle))
+    (RESULTS / f"{what}.json").write_text(json.dumps(result, indent=1) + "\n")
+    if what == "paillier":
+        facts = result["machine"]
+        subtitle = f"{result['bits']} bits, one core of {facts['processor']}, Python {facts['python']}"
+        milliseconds = result["by_key_size"][str(result["bits"])]["milliseconds"]
+        (RESULTS / "paillier.svg").write_text(picture.draw(milliseconds, subtitle))
 
 
 def _say(text: str) -> None:

@@ -1,0 +1,1 @@
+"""The ledger measured against naive implementations on the same disk, in one run."""
