@@ -101,6 +101,32 @@ def test_roots_must_be_complete_and_in_order(public: PublicKey, proof: BlumProof
         assert refused_part(public, dataclasses.replace(proof, **{name: swapped})) == f"{name}[0]"
 
 
+def test_a_challenge_that_shares_a_factor_with_n_is_refused(
+    key: PrivateKey, proof: BlumProof, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No hash hits one in practice; who finds one has factored n, and its roots 0 modulo p prove nothing."""
+    monkeypatch.setattr(blum, "challenge", lambda *_: key.p)
+    assert refused_part(key.public, proof) == "y[0]"
+
+
+def test_roots_of_minus_one_and_of_trivial_challenges_do_not_help(public: PublicKey, proof: BlumProof) -> None:
+    """1 and n - 1 are roots of ±1: good for no challenge but those."""
+    for name in ("x", "z"):
+        for root in (1, int(public.n) - 1):
+            assert refused_part(public, changed(proof, name, 0, root)) == f"{name}[0]"
+
+
+def test_a_proof_of_one_key_is_none_of_another_also_with_its_parts_mixed(key: PrivateKey, proof: BlumProof) -> None:
+    other = prove(key, b"bank:other")
+    for name in ("w", "x", "z"):
+        mixed = dataclasses.replace(proof, **{name: getattr(other, name)})
+        assert refused_part(key.public, mixed) in {"x[0]", "z[0]"}
+
+
+def test_a_context_of_the_greatest_length_is_allowed(key: PrivateKey) -> None:
+    assert 0 < blum.challenge(key.public, b"x" * blum.MAX_CONTEXT_BYTES, 5, 0) < key.public.n
+
+
 def test_an_overlong_context_is_refused(public: PublicKey, proof: BlumProof) -> None:
     with pytest.raises(errors.ParameterOutOfRange):
         blum.verify(public, proof, b"x" * (blum.MAX_CONTEXT_BYTES + 1))

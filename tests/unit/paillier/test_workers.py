@@ -33,6 +33,18 @@ def test_blocks_come_back_in_order(workers: EncryptionWorkers, key: PrivateKey) 
     assert [[opened(key, column, 2) for column in block] for block in results] == blocks
 
 
+def test_no_randomizer_repeats_across_spawned_processes_and_a_restart(
+    workers: EncryptionWorkers, key: PrivateKey
+) -> None:
+    """Encryptions of zero are bare randomizers: equal ones would be equal ciphertexts."""
+    blocks: list[Block] = [[[0] * LAYOUT.slots * 6]] * 8
+    seen = [c for (column,) in workers.encrypt_blocks(LAYOUT, blocks) for c in split(column, key.public, 6)]
+    with EncryptionWorkers(key.public, 1, window=1) as restarted:
+        for (column,) in restarted.encrypt_blocks(LAYOUT, blocks):
+            seen += split(column, key.public, 6)
+    assert len(seen) == len(set(seen)) == 2 * 8 * 6
+
+
 def test_blocks_are_taken_only_as_they_are_needed(workers: EncryptionWorkers) -> None:
     taken = 0
 
