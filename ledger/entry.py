@@ -28,6 +28,8 @@ _KEY = re.compile(r"[a-z0-9_]{1,40}")
 _HASH = re.compile(r"[0-9a-f]{64}")
 _NONCE = re.compile(r"[0-9a-f]{32}")
 _ORIGIN = re.compile(r"[!-*,-~]{1,255}")
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+_DECODER = json.JSONDecoder()
 _FIELDS = frozenset({"body", "kind", "log", "nonce", "prev", "seq", "ts", "v"})
 
 
@@ -57,7 +59,7 @@ def new_nonce() -> str:
 
 def canonical_json(value: object) -> bytes:
     """JCS bytes of a value inside the profile."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    return _ENCODER.encode(value).encode()
 
 
 def encode(entry: Entry) -> bytes:
@@ -71,7 +73,7 @@ def parse(leaf: bytes) -> Entry:
     """The entry in `leaf`; raises EntryInvalid unless re-encoding gives exactly the same bytes."""
     _bounded(leaf)
     try:
-        value = json.loads(leaf.decode())
+        value, _ = _DECODER.raw_decode(leaf.decode())  # what follows it shows when it is encoded again
     except (ValueError, RecursionError) as error:
         raise EntryInvalid("leaf") from error
     if not isinstance(value, dict) or set(value) != _FIELDS:
@@ -93,6 +95,11 @@ def _bounded(leaf: bytes) -> bytes:
     return leaf
 
 
+def _is_key(key: object) -> bool:
+    """Only then may an error name it."""
+    return isinstance(key, str) and _KEY.fullmatch(key) is not None
+
+
 def _check_fields(value: Mapping[str, object]) -> None:
     unsigned.check(value["v"], "v")
     if value["v"] != VERSION:
@@ -107,6 +114,6 @@ def _check_fields(value: Mapping[str, object]) -> None:
     if kind is None:
         raise EntryInvalid("kind")
     body = value["body"]
-    if not isinstance(body, dict) or not all(isinstance(key, str) and _KEY.fullmatch(key) for key in body):
+    if not isinstance(body, dict) or not (kind.knows(body.keys()) or all(map(_is_key, body))):
         raise EntryInvalid("body")
     kind.check(body)

@@ -8,9 +8,10 @@ kind.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 from ledger.errors import EntryInvalid
 
@@ -25,6 +26,9 @@ COMPANY_CODE = re.compile(r"[0-9a-z]{18}|(.*[._-])?[0-9a-z]{2}[0-9]{6}[0-9a-z]{1
 digits), alone or between separators: refused wherever an identifier is allowed, so that a slip upstream
 cannot publish a company.
 """
+
+
+COMPANY_CODE_LENGTH = 18
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,8 @@ _identifier_form = _pattern(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 def _check_identifier(value: object, field: str) -> None:
     _identifier_form(value, field)
-    if COMPANY_CODE.fullmatch(str(value)):
+    text = str(value)
+    if len(text) >= COMPANY_CODE_LENGTH and COMPANY_CODE.fullmatch(text):
         raise EntryInvalid(field)
 
 
@@ -116,15 +121,25 @@ class Kind:
     required: Mapping[str, Form]
     optional: Mapping[str, Form]
 
+    @cached_property
+    def _checks(self) -> Mapping[str, tuple[Check, str]]:
+        """Field → its check and its name in errors; looked up for every field of every leaf that is verified."""
+        return {name: (form.check, f"body.{name}") for name, form in {**self.optional, **self.required}.items()}
+
+    def knows(self, names: Set[str]) -> bool:
+        """Whether all of these are fields of this kind."""
+        return names <= self._checks.keys()
+
     def check(self, body: Mapping[str, object]) -> None:
         """Raises EntryInvalid naming the first field that is missing, unknown or malformed."""
-        for name in sorted(self.required.keys() - body.keys()):
-            raise EntryInvalid(f"body.{name}")
+        if not self.required.keys() <= body.keys():
+            raise EntryInvalid(f"body.{min(self.required.keys() - body.keys())}")
+        checks = self._checks
         for name, value in body.items():
-            form = self.required.get(name) or self.optional.get(name)
-            if form is None:
+            found = checks.get(name)
+            if found is None:
                 raise EntryInvalid(f"body.{name}")
-            form.check(value, f"body.{name}")
+            found[0](value, found[1])
 
 
 def _kind(optional: Mapping[str, Form] | None = None, /, **required: Form) -> Kind:

@@ -228,6 +228,7 @@ def _verifying(folder: Path, large: LogReader, progress: Progress) -> dict[str, 
     return {
         "verify_entries_per_s": round(rate),
         "million_verify_s": round(MILLION / rate, 1),
+        "million_verify_cpu_s": round(MILLION / result["entries"] * result["worked"], 1),
         "million_verify_rss_mb": round(result["rss_mb"], 1),
         "leaf_bytes": round(sum(map(len, large.leaves(0, 1000))) / 1000),
     }

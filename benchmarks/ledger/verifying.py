@@ -13,11 +13,11 @@ from ledger.verify import verify_export
 
 
 def run(directory: Path, policy: Path) -> dict[str, float]:
-    """Entries, seconds, and the peak resident set in MB."""
-    begun = time.perf_counter()
+    """Entries, seconds (of the clock, and of the processor: less, when others use it too), peak resident set in MB."""
+    begun, worked = time.perf_counter(), time.process_time()
     report = verify_export(directory, LogPolicy.parse(policy.read_text()))
-    seconds = time.perf_counter() - begun
-    return {"entries": report.checkpoint.size, "seconds": seconds, "rss_mb": _peak_kb() / 1024}
+    seconds, worked = time.perf_counter() - begun, time.process_time() - worked
+    return {"entries": report.checkpoint.size, "seconds": seconds, "worked": worked, "rss_mb": _peak_kb() / 1024}
 
 
 def verify(directory: Path, policy: Path) -> dict[str, float]:
