@@ -6,15 +6,38 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from dev.processes import recorded
-from tests.e2e.conftest import ROOT, DemoRun
+from dev.processes import recorded, stop_recorded
+from tests.e2e.conftest import ROOT, TEST_SECONDS, DemoRun
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(TEST_SECONDS)]
 
+PATIENCE_SECONDS = 200
+"""For what takes seconds on an idle machine."""
+RUN = """
+import sys
+from dev import demo
+sys.argv[1:] = ["--directory", sys.argv[1], "--key-bits", "2048"]
+demo.main()
+"""
+SPOILED = """
+import sys
+from dev import demo, topology
+create = topology.create
+def spoiled(directory, plan):
+    federation = create(directory, plan)
+    (federation.layout.department("courts") / "mapping.toml").write_text("[source]\\nkind = 'moon'\\n")
+    return federation
+topology.create = spoiled
+sys.argv[1:] = ["--directory", sys.argv[1], "--key-bits", "2048"]
+demo.main()
+"""
+"""Somebody breaks the courts' mapping before the processes start."""
 REASONS = {
     "CONSENT_NOT_FOUND",
     "CONSENT_PURPOSE",
@@ -77,51 +100,59 @@ def test_the_demo_fits_into_a_minute_of_two_cores(demo_run: DemoRun) -> None:
     assert 10 < demo_run.cpu_seconds < 100, demo_run.output
 
 
+@contextmanager
+def started(directory: Path, code: str = RUN) -> Iterator[subprocess.Popen[str]]:
+    """A demo that is under way; whatever a test finds, neither it nor its processes outlive the block."""
+    command = [sys.executable, "-c", code, str(directory)]
+    demo = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        yield demo
+    finally:
+        demo.kill()
+        demo.communicate()
+        stop_recorded(directory)
+
+
+def await_processes(directory: Path) -> None:
+    """Returns once all seven were started."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while len(recorded(directory)) < 7:
+        assert time.monotonic() < deadline, "the demo did not start its processes"
+        time.sleep(0.05)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_demo_stops_everything(tmp_path: Path, number: signal.Signals) -> None:
     directory = tmp_path / "build"
-    command = [sys.executable, "-m", "dev.demo", "--directory", str(directory)]
-    demo = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    deadline = time.monotonic() + 60
-    while len(recorded(directory)) < 7 and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert len(recorded(directory)) == 7
-    demo.send_signal(number)
-    output, _ = demo.communicate(timeout=60)
-    assert demo.returncode == 130, output
-    assert "Everything was stopped" in output
-    assert "Traceback" not in output
-    assert recorded(directory) == {}
+    with started(directory) as demo:
+        await_processes(directory)
+        demo.send_signal(number)
+        output, _ = demo.communicate(timeout=PATIENCE_SECONDS)
+        assert demo.returncode == 130, output
+        assert "Everything was stopped" in output
+        assert "Traceback" not in output
+        assert recorded(directory) == {}
 
 
 def test_a_process_that_cannot_start_is_named_with_the_end_of_its_log(tmp_path: Path) -> None:
-    """Somebody takes the courts' database away while the demo is under way."""
     directory = tmp_path / "build"
-    command = [sys.executable, "-m", "dev.demo", "--directory", str(directory)]
-    demo = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    mapping = directory / "department" / "courts" / "mapping.toml"
-    deadline = time.monotonic() + 60
-    while not mapping.exists() and time.monotonic() < deadline:
-        time.sleep(0.005)
-    mapping.write_text("[source]\nkind = 'moon'\n")
-    output, _ = demo.communicate(timeout=120)
-    assert demo.returncode == 1, output
-    assert "courts ended while starting" in output
-    assert "CONFIG_INVALID" in output
-    assert "Traceback" not in output
-    assert recorded(directory) == {}
+    with started(directory, SPOILED) as demo:
+        output, _ = demo.communicate(timeout=PATIENCE_SECONDS)
+        assert demo.returncode == 1, output
+        assert "courts ended while starting" in output
+        assert "CONFIG_INVALID" in output
+        assert "Traceback" not in output
+        assert recorded(directory) == {}
 
 
 def test_what_a_killed_demo_leaves_behind_is_stopped(tmp_path: Path) -> None:
     directory = tmp_path / "build"
-    command = [sys.executable, "-m", "dev.demo", "--directory", str(directory)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as demo:
-        deadline = time.monotonic() + 60
-        while len(recorded(directory)) < 7 and time.monotonic() < deadline:
-            time.sleep(0.05)
+    with started(directory) as demo:
+        await_processes(directory)
         demo.kill()
-    assert recorded(directory), "its processes outlive it"
-    down = [sys.executable, "-m", "dev.up", "stop", "--directory", str(directory)]
-    stopped = subprocess.run(down, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
-    assert "build/gateway" in stopped.stdout
-    assert recorded(directory) == {}
+        demo.wait()
+        assert recorded(directory), "its processes outlive it"
+        down = [sys.executable, "-m", "dev.up", "stop", "--directory", str(directory)]
+        stopped = subprocess.run(down, cwd=ROOT, capture_output=True, text=True, check=True, timeout=PATIENCE_SECONDS)
+        assert "build/gateway" in stopped.stdout
+        assert recorded(directory) == {}

@@ -11,9 +11,10 @@ import pytest
 from bank_client.scoring import Score
 from department_adapter.release import STEPS as OWN_STEPS
 from gateway.request_flow import STEPS
+from tests.e2e.conftest import TEST_SECONDS
 from tests.support.kill_house import DEPARTMENT, KillHouse, kill_house
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(TEST_SECONDS)]
 
 DOWN_SECONDS = 0.5
 """How long the request goes on without the department."""

@@ -9,9 +9,10 @@ import pytest
 
 from bank_client.scoring import Score
 from gateway.request_flow import STEPS
+from tests.e2e.conftest import TEST_SECONDS
 from tests.support.kill_house import GATEWAY, KillHouse, kill_house
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(TEST_SECONDS)]
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,9 @@ import pytest
 from dev.companies import extract, sample_companies
 from dev.demo import COMPANY, STRANGER
 from dev.ledger_story import EXPORT
-from tests.e2e.conftest import DemoRun
+from tests.e2e.conftest import TEST_SECONDS, DemoRun
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(TEST_SECONDS)]
 
 SIGNIFICANT = 5
 """Digits that make a value recognisable: shorter numbers occur by chance in ports, sizes and durations."""

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from dev.processes import recorded
-from tests.e2e.conftest import ROOT
+from dev.processes import recorded, stop_recorded
+from tests.e2e.conftest import ROOT, TEST_SECONDS
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(TEST_SECONDS)]
 
 SHARED = ROOT.parent / "shared" / "data" / "polish_companies_5year.arff"
 """The real file, where it lies beside the project; the made-up one is always there."""
@@ -48,16 +48,19 @@ def made_up(path: Path, ratios: int = 64, name: str = "Attr", companies: int = 2
 
 
 def real_data(data: Path, rows: int, directory: Path) -> subprocess.CompletedProcess[str]:
-    arguments = [str(data), "--rows", str(rows), "--directory", str(directory)]
-    return subprocess.run(
-        [sys.executable, "-m", "dev.real_data", *arguments],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-        timeout=280,
-    )
+    command = [sys.executable, "-m", "dev.real_data", str(data), "--rows", str(rows), "--directory", str(directory)]
+    try:
+        return subprocess.run(
+            command,
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            timeout=TEST_SECONDS,
+        )
+    finally:
+        stop_recorded(directory)  # after a timeout; else there is nothing to stop
 
 
 def checked(done: subprocess.CompletedProcess[str], directory: Path, rows: int) -> dict[str, Any]:

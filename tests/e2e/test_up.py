@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import secrets
+import signal
 import subprocess
 import sys
 import time
@@ -28,11 +30,11 @@ from phe.util import base64_to_int
 from consentgate.v1 import scorecard_pb2, scoring_pb2
 from consentgate.v1.scorecard_pb2_grpc import ScorecardServiceStub
 from consentgate.v1.scoring_pb2_grpc import ScoringServiceStub
-from tests.e2e.conftest import ROOT
+from tests.e2e.conftest import ROOT, TEST_SECONDS
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(TEST_SECONDS)]
 
-SECONDS = 120
+SECONDS = 300
 
 
 def up(action: str, directory: Path) -> subprocess.CompletedProcess[str]:
@@ -201,11 +203,13 @@ def test_a_second_start_says_that_it_runs(directory: Path, topology: dict[str, A
 
 def test_down_works_also_after_a_crash(tmp_path: Path) -> None:
     started = up("start", tmp_path / "build")
-    assert started.returncode == 0, started.stderr
-    topology = json.loads((tmp_path / "build" / "topology.json").read_text())
-    subprocess.run(["kill", "-KILL", str(topology["processes"]["courts"])], check=True)
-    (tmp_path / "build" / "topology.json").unlink()
-    stopped = up("stop", tmp_path / "build")
+    try:
+        assert started.returncode == 0, started.stderr
+        topology = json.loads((tmp_path / "build" / "topology.json").read_text())
+        os.kill(topology["processes"]["courts"], signal.SIGKILL)
+        (tmp_path / "build" / "topology.json").unlink()
+    finally:
+        stopped = up("stop", tmp_path / "build")
     assert stopped.returncode == 0, stopped.stderr
     assert "gateway" in stopped.stdout
     assert "nothing was running" in up("stop", tmp_path / "build").stdout
