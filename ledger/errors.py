@@ -138,6 +138,18 @@ class ExportInvalid(LedgerError):
     hint = "The copy is damaged or was tampered with. Compare with another copy, or export again."
 
 
+class TimestampInvalid(LedgerError):
+    """An RFC 3161 token is not over this note, or not by an authority that the given roots vouch for."""
+
+    hint = "Compare the token with its note, and the trusted certificates with the authority's."
+
+
+class TimestampUnavailable(LedgerError):
+    """No token could be had: the timestamp authority does not answer, or the extra `anchor` is not installed."""
+
+    hint = "Try again later; `pip install 'consentgate[anchor]'` brings what timestamps need."
+
+
 class NotFound(LedgerError):
     """There is no such entry, receipt or tree size."""
 

@@ -4,6 +4,7 @@
     checkpoint                  the cosigned note
     entries/000000000000.jsonl  exact leaf bytes, one per line; named after the first leaf's index
     tile/<level>/<index>        hash tiles (c2sp.org/tlog-tiles)
+    timestamps/                 RFC 3161 tokens, where there are any (`ledger.timestamp_files`)
     SHA256SUMS                  digests of all other files, in the form of sha256sum(1)
 
 Checkpoint and entries are what is verified. The tiles say *which* leaf was altered, for as long as they themselves
@@ -81,7 +82,7 @@ def _write_parts(
     tiler.finish()
     if (frontier.size, frontier.root()) != (checkpoint.size, checkpoint.root):
         raise ConsistencyInvalid("the stored leaves are not those of the stored checkpoint")
-    (directory / SUMS_FILE).write_text("".join(f"{digest}  {name}\n" for name, digest in _sums(directory)))
+    write_sums(directory)
 
 
 def _append_entries(folder: Path, start: int, leaves: Sequence[bytes]) -> None:
@@ -143,6 +144,11 @@ def read_bounded(directory: Path, name: str, limit: int) -> bytes:
     if len(data) > limit:
         raise ExportInvalid(f"{name} is too long")
     return data
+
+
+def write_sums(directory: Path) -> None:
+    """Writes SHA256SUMS over what is there now: last of all, and again when something was added."""
+    (directory / SUMS_FILE).write_text("".join(f"{digest}  {name}\n" for name, digest in _sums(directory)))
 
 
 def check_sums(directory: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from consentgate.terminal import new_app, run
+from ledger_service.cli_anchor import anchor
 from ledger_service.cli_export import export
 from ledger_service.cli_fsck import fsck
 from ledger_service.cli_search import search
@@ -19,6 +20,7 @@ app.command()(verify)
 app.command()(show)
 app.command()(search)
 app.command()(export)
+app.command()(anchor)
 app.command()(fsck)
 
 

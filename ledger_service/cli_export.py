@@ -14,8 +14,9 @@ import typer
 
 from consentgate.anchors import Anchors
 from consentgate.terminal import show
-from ledger.export import write_export
+from ledger.export import write_export, write_sums
 from ledger.policy import LogPolicy
+from ledger.timestamp_files import TIMESTAMPS_FOLDER, timestamps_until, write_timestamp
 from ledger.verify import verify_export
 from ledger_service.cli_output import explaining, load_policy, measuring
 from ledger_service.cli_verify import report_lines, report_members
@@ -42,11 +43,22 @@ def export(
     source, trusted = open_source(config, database, policy)
     with explaining(as_json):
         with opened_log(source) as log, measuring("Exporting") as progress:
-            write_export(directory, log.note, log.leaves(), progress)
+            exported = write_export(directory, log.note, log.leaves(), progress)
+        _add_timestamps(directory, config, trusted, exported.size)
         with measuring("Verifying") as progress:
             report = verify_export(directory, trusted, progress)
     lines = [f"exported to {directory}", *report_lines(report)]
     show({"directory": str(directory), **report_members(report)}, lines, as_json)
+
+
+def _add_timestamps(directory: Path, config: Path | None, policy: LogPolicy, size: int) -> None:
+    """The ledger's own timestamps (`ledger anchor`) of trees up to this size."""
+    table = None if config is None else LedgerConfig.load(config).timestamps
+    if table is None:
+        return
+    for each, pair in timestamps_until(table.folder, policy, size):
+        write_timestamp(directory / TIMESTAMPS_FOLDER, each, pair)
+    write_sums(directory)
 
 
 def open_source(config: Path | None, database: Path | None, policy: Path | None) -> tuple[Path, LogPolicy]:

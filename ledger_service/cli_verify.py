@@ -20,6 +20,8 @@ from consentgate.terminal import show
 from ledger.errors import LedgerError
 from ledger.policy import LogPolicy
 from ledger.receipt import Receipt
+from ledger.timestamp import read_roots
+from ledger.timestamp_files import verify_timestamps
 from ledger.verify import Report, verify_export, verify_leaves, verify_receipt
 from ledger_service.cli_fsck import end_with_findings, examine_file, finding_lines
 from ledger_service.cli_output import entry_lines, entry_members, explaining, load_policy, measuring, plain
@@ -41,6 +43,14 @@ def verify(
         Path | None,
         typer.Option(help="Checkpoint of an earlier export, which PATH must continue.", exists=True, dir_okay=False),
     ] = None,
+    tsa_roots: Annotated[
+        Path | None,
+        typer.Option(
+            help="Certificates (PEM): also verify an export's timestamps, by an authority they vouch for.",
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
     receipt: Annotated[
         Path | None, typer.Option(help="Instead: one receipt, NAME.leaf or NAME.proof, both files.", dir_okay=False)
     ] = None,
@@ -57,6 +67,8 @@ def verify(
     """Verify an export, a database file, a receipt or an evidence bundle, offline and without trusting its source."""
     if sum(given is not None for given in (path, receipt, bundle)) != 1:
         raise typer.BadParameter("give one of PATH, --receipt and --evidence")
+    if tsa_roots is not None and (path is None or not path.is_dir()):
+        raise typer.BadParameter("only an exported directory holds timestamps", param_hint="--tsa-roots")
     if bundle is not None:
         _verify_evidence(bundle, _required(anchors, "--anchors"), development, as_json)
         return
@@ -65,7 +77,7 @@ def verify(
     if receipt is not None:
         _verify_receipt(read_receipt(receipt), trusted, as_json)
     elif path is not None and path.is_dir():
-        _verify_export(path, trusted, kept, as_json)
+        _verify_export(path, trusted, kept, tsa_roots, as_json)
     elif path is not None:
         _verify_database(path, trusted, kept, as_json)
 
@@ -119,10 +131,21 @@ def _verify_receipt(receipt: Receipt, policy: LogPolicy, as_json: bool) -> None:
     show(members, lines + entry_lines(found.entry, found.leaf_hash), as_json)
 
 
-def _verify_export(directory: Path, policy: LogPolicy, earlier: bytes | None, as_json: bool) -> None:
-    with explaining(as_json), measuring("Verifying") as progress:
-        report = verify_export(directory, policy, progress, earlier)
-    show(report_members(report), report_lines(report), as_json)
+def _verify_export(
+    directory: Path, policy: LogPolicy, earlier: bytes | None, tsa_roots: Path | None, as_json: bool
+) -> None:
+    roots = None if tsa_roots is None else read_roots(tsa_roots.read_bytes())
+    with explaining(as_json):
+        with measuring("Verifying") as progress:
+            report = verify_export(directory, policy, progress, earlier)
+        timestamps = None if roots is None else verify_timestamps(directory, policy, roots)
+    members, lines = report_members(report), report_lines(report)
+    if timestamps is not None:
+        members["timestamps"] = {str(size): moment.isoformat() for size, moment in timestamps.moments}
+        members["timestamps_absent"] = timestamps.absent
+        lines += [f"  {size} entries existed at {moment.isoformat()}" for size, moment in timestamps.moments]
+        lines += [f"  {timestamps.absent} recorded tokens are not at hand"] if timestamps.absent else []
+    show(members, lines, as_json)
 
 
 def _verify_database(path: Path, policy: LogPolicy, earlier: bytes | None, as_json: bool) -> None:

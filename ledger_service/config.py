@@ -55,7 +55,7 @@ class WitnessTable(_Table):
 
 
 class LogConfig(_Table):
-    """The log itself: its name, key, storage, second place and witnesses."""
+    """The log itself: its name, key, storage, second place, witnesses and timestamps."""
 
     origin: NoteName
     signing_key: Path
@@ -68,6 +68,18 @@ class LogConfig(_Table):
         if len({witness.name for witness in self.witnesses}) != len(self.witnesses):
             raise ValueError("witnesses: a name occurs twice")
         return self
+class TimestampsTable(_Table):
+    """Timestamps by an authority that is no party: where they are kept, who gives them, and who vouches for it."""
+
+    folder: Path
+    url: Annotated[str, Field(pattern=r"^https?://[^\s]+$")]
+    roots: Path
+
+    def inside(self, folder: Path) -> TimestampsTable:
+        """The same table with its paths taken relative to `folder`."""
+        return self.model_copy(update={"folder": folder / self.folder, "roots": folder / self.roots})
+
+
 
     @property
     def database_file(self) -> Path:
@@ -76,6 +88,7 @@ class LogConfig(_Table):
 
     def inside(self, folder: Path) -> Self:
         """The same configuration with all paths taken relative to `folder`."""
+    timestamps: TimestampsTable | None = None
         return self.model_copy(
             update={
                 "signing_key": folder / self.signing_key,
@@ -98,6 +111,7 @@ class LedgerConfig(LogConfig):
 
     listen: Address
     anchors: Path
+                "timestamps": None if self.timestamps is None else self.timestamps.inside(folder),
     tls: KeyPair
     ready_file: Path | None = None
 

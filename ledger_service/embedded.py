@@ -11,6 +11,7 @@ witnesses with its own certificate.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import TypeVar
 
@@ -31,6 +32,7 @@ from ledger_service.access_record import AccessRecord
 from ledger_service.config import LogConfig
 from ledger_service.keys import load_signer
 from ledger_service.servicer import appendable, ledger_service
+from ledger_service.timestamp_recorder import TimestampRecorder
 from ledger_service.witness_client import GrpcWitness
 
 Answer = TypeVar("Answer")
@@ -39,12 +41,19 @@ Answer = TypeVar("Answer")
 class EmbeddedLedger:
     """Implements LedgerPort in process."""
 
-    def __init__(self, log: Log, access_record: AccessRecord, channels: Sequence[grpc.aio.Channel] = ()) -> None:
+    def __init__(
+        self,
+        log: Log,
+        access_record: AccessRecord,
+        channels: Sequence[grpc.aio.Channel] = (),
+        timestamps: TimestampRecorder | None = None,
+    ) -> None:
         """`channels` to the witnesses are closed with the log."""
         self._log = log
         self._access_record = access_record
         self._channels = channels
 
+        self._timestamps = timestamps
     @classmethod
     def open(
         cls, config: LogConfig, anchors: Anchors, tls: TlsFiles, *, allow_development_ca: bool = False
@@ -67,7 +76,9 @@ class EmbeddedLedger:
             log = Log(LogParts(signer, anchors.log_policy, storage, config.second_place, witnesses))
         except LedgerError as error:
             raise translate(error) from error
-        return cls(log, AccessRecord(log, signer), list(channels.values()))
+        folder = None if config.timestamps is None else config.timestamps.folder
+        recorder = None if folder is None else TimestampRecorder(log, anchors.log_policy, folder)
+        return cls(log, AccessRecord(log, signer), list(channels.values()), recorder)
 
     def services(self) -> list[Service]:
         """For the server of the embedding process."""
@@ -76,9 +87,12 @@ class EmbeddedLedger:
     async def run(self) -> None:
         """The log's work; never ends by itself."""
         try:
+        recording = None if self._timestamps is None else asyncio.create_task(self._timestamps.run())
             await self._log.run()
         finally:
             for channel in self._channels:
+            if recording is not None:
+                recording.cancel()
                 await channel.close()
 
     async def append(self, kind: str, body: Mapping[str, object], key: str) -> AppendReceipt:

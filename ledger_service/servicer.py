@@ -27,7 +27,7 @@ DEFAULT_PAGE = 50
 """Entries of a page when the request says 0 (the proto promises it)."""
 MAX_LIST = 1000
 """Leaves in one answer of ListEntries and in one message of Tail."""
-OWN_KINDS = frozenset({"log.opened", "log.closed", "access.read"})
+OWN_KINDS = frozenset({"log.opened", "log.closed", "access.read", "anchor.tsa"})
 """What the ledger says of itself; nobody else may."""
 
 

@@ -52,6 +52,7 @@ FORMS = {
     r"^[0-9A-HJ-NPQRTUWXY]{18}$": "USCC",
     r"^[a-z0-9.-]{1,255}$": "trust domain",
     r"^sqlite:///[^\s?#]+$": "`sqlite:///` address",
+    r"^https?://[^\s]+$": "http(s) address",
     r"^[,;|\t]$": "one of `,` `;` `\\|` tab",
 }
 """Patterns that have a name."""
