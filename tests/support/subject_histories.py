@@ -30,14 +30,14 @@ def statement(
     at: datetime,
     *,
     signer: Institution | None = None,
-    size: int | None = None,
+    up_to: int | None = None,
     witnesses: Sequence[str] = QUORUM,
     kind: StatementKind = StatementKind.SUBJECT_HISTORY,
     **claims: Any,
 ) -> HistoryStatement:
-    """A department's (default: tax) statement; `claims` replace what an honest one says."""
+    """A department's statement (default: tax, over all leaves); `claims` replace what an honest one says."""
     signer = signer or federation.departments["tax"]
-    leaves = federation.log.leaves[:size]
+    leaves = federation.log.leaves[:up_to]
     history = history_of(leaves, subject)
     chain, _ = Chain(ORIGIN).extend(leaves)
     honest = {

@@ -17,13 +17,16 @@ from typing import Any
 import grpc
 
 from consentgate import canonical
-from consentgate.convert import bundle_to_message, receipt_to_message
+from consentgate.convert import bundle_to_message, history_to_message, receipt_to_message
+from consentgate.history import HistoryStatement
 from consentgate.signing import unverified_payload
 from consentgate.statements import ConsentClaims, ConsentTransitionClaims, KeyRegistrationClaims
 from consentgate.v1 import consent_pb2, features_pb2, keys_pb2, scorecard_pb2, scoring_pb2
 from consentgate.v1.consent_pb2_grpc import ConsentServiceServicer, add_ConsentServiceServicer_to_server
 from consentgate.v1.features_pb2_grpc import (
+    HistoryServiceServicer,
     RevocationServiceServicer,
+    add_HistoryServiceServicer_to_server,
     add_RevocationServiceServicer_to_server,
 )
 from consentgate.v1.keys_pb2_grpc import KeyServiceServicer, add_KeyServiceServicer_to_server
@@ -53,12 +56,14 @@ class FakeGateway:
     stored: dict[bytes, scoring_pb2.ScoreResponse] = field(default_factory=dict)
     entries: list[int] = field(default_factory=list)
     """Log indices that ListAccesses returns."""
+    histories: list[HistoryStatement] = field(default_factory=list)
+    """What ListSubjectHistories returns, by the token that each is about; a department: GetSubjectHistory."""
     alone: threading.RLock = field(default_factory=threading.RLock)
     """The log in memory is of one thread at a time."""
 
     def reset(self) -> None:
         """As after a restart with an empty store; the log stays."""
-        self.failures, self.requests, self.entries, self.stored = [], [], [], {}
+        self.failures, self.requests, self.entries, self.stored, self.histories = [], [], [], {}, []
         self.spoil = lambda answer: answer
         self.spoil_receipt = lambda receipt: receipt
 
@@ -67,6 +72,11 @@ class FakeGateway:
         self.requests.append(request)
         if self.failures:
             context.abort(self.failures.pop(0), "as the test says")
+
+    def histories_of(self, subject: str) -> list[HistoryStatement]:
+        """Those that claim to be about this token."""
+        claims = [(one, unverified_payload(one.statement_jws, "jws")) for one in self.histories]
+        return [one for one, payload in claims if subject.encode() in payload]
 
     def recorded(self, kind: str, body: dict[str, object]) -> Receipt:
         """A new leaf with its receipt."""
@@ -254,6 +264,25 @@ class _Consents(ConsentServiceServicer):
         receipts = [self._fake.federation.log.receipt(index, cosigned_at=self._fake.federation.now) for index in wanted]
         return consent_pb2.ListAccessesResponse(entries=[receipt_to_message(one) for one in receipts])
 
+    def ListSubjectHistories(  # noqa: N802  # gRPC's name
+        self, request: consent_pb2.ListSubjectHistoriesRequest, context: grpc.ServicerContext
+    ) -> consent_pb2.ListSubjectHistoriesResponse:
+        self._fake.received(request, context)
+        found = [history_to_message(one) for one in self._fake.histories_of(request.subject)]
+        return consent_pb2.ListSubjectHistoriesResponse(histories=found)
+
+
+class _Histories(HistoryServiceServicer):
+    def __init__(self, fake: FakeGateway) -> None:
+        self._fake = fake
+
+    def GetSubjectHistory(  # noqa: N802  # gRPC's name
+        self, request: features_pb2.GetSubjectHistoryRequest, context: grpc.ServicerContext
+    ) -> features_pb2.GetSubjectHistoryResponse:
+        self._fake.received(request, context)
+        (found,) = self._fake.histories_of(request.subject)
+        return features_pb2.GetSubjectHistoryResponse(history=history_to_message(found))
+
 
 class _Revocations(RevocationServiceServicer):
     def __init__(self, fake: FakeGateway) -> None:
@@ -277,6 +306,7 @@ def serving(federation: Federation, member: Institution | None = None) -> Iterat
     add_ScorecardServiceServicer_to_server(_Scorecards(fake), server)
     add_ConsentServiceServicer_to_server(_Consents(fake), server)
     add_RevocationServiceServicer_to_server(_Revocations(fake), server)
+    add_HistoryServiceServicer_to_server(_Histories(fake), server)
     credentials = grpc.ssl_server_credentials(
         [(private_pem(member.tls_key), certificate_pem(member.tls_certificate))],
         root_certificates=certificate_pem(federation.ca.certificate),
