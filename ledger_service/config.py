@@ -54,20 +54,6 @@ class WitnessTable(_Table):
     peer: Spiffe
 
 
-class LogConfig(_Table):
-    """The log itself: its name, key, storage, second place, witnesses and timestamps."""
-
-    origin: NoteName
-    signing_key: Path
-    database: Annotated[str, Field(pattern=rf"^{SQLITE_FILE}[^\s?#]+$")]
-    second_place: Path
-    witnesses: Annotated[tuple[WitnessTable, ...], Field(max_length=MAX_WITNESSES)] = ()
-
-    @model_validator(mode="after")
-    def _witnesses_once(self) -> Self:
-        if len({witness.name for witness in self.witnesses}) != len(self.witnesses):
-            raise ValueError("witnesses: a name occurs twice")
-        return self
 class TimestampsTable(_Table):
     """Timestamps by an authority that is no party: where they are kept, who gives them, and who vouches for it."""
 
@@ -80,6 +66,21 @@ class TimestampsTable(_Table):
         return self.model_copy(update={"folder": folder / self.folder, "roots": folder / self.roots})
 
 
+class LogConfig(_Table):
+    """The log itself: its name, key, storage, second place, witnesses and timestamps."""
+
+    origin: NoteName
+    signing_key: Path
+    database: Annotated[str, Field(pattern=rf"^{SQLITE_FILE}[^\s?#]+$")]
+    second_place: Path
+    witnesses: Annotated[tuple[WitnessTable, ...], Field(max_length=MAX_WITNESSES)] = ()
+    timestamps: TimestampsTable | None = None
+
+    @model_validator(mode="after")
+    def _witnesses_once(self) -> Self:
+        if len({witness.name for witness in self.witnesses}) != len(self.witnesses):
+            raise ValueError("witnesses: a name occurs twice")
+        return self
 
     @property
     def database_file(self) -> Path:
@@ -88,12 +89,12 @@ class TimestampsTable(_Table):
 
     def inside(self, folder: Path) -> Self:
         """The same configuration with all paths taken relative to `folder`."""
-    timestamps: TimestampsTable | None = None
         return self.model_copy(
             update={
                 "signing_key": folder / self.signing_key,
                 "database": f"{SQLITE_FILE}{folder / self.database_file}",
                 "second_place": folder / self.second_place,
+                "timestamps": None if self.timestamps is None else self.timestamps.inside(folder),
             }
         )
 
@@ -111,7 +112,6 @@ class LedgerConfig(LogConfig):
 
     listen: Address
     anchors: Path
-                "timestamps": None if self.timestamps is None else self.timestamps.inside(folder),
     tls: KeyPair
     ready_file: Path | None = None
 

@@ -52,8 +52,8 @@ class EmbeddedLedger:
         self._log = log
         self._access_record = access_record
         self._channels = channels
-
         self._timestamps = timestamps
+
     @classmethod
     def open(
         cls, config: LogConfig, anchors: Anchors, tls: TlsFiles, *, allow_development_ca: bool = False
@@ -86,13 +86,13 @@ class EmbeddedLedger:
 
     async def run(self) -> None:
         """The log's work; never ends by itself."""
-        try:
         recording = None if self._timestamps is None else asyncio.create_task(self._timestamps.run())
+        try:
             await self._log.run()
         finally:
-            for channel in self._channels:
             if recording is not None:
                 recording.cancel()
+            for channel in self._channels:
                 await channel.close()
 
     async def append(self, kind: str, body: Mapping[str, object], key: str) -> AppendReceipt:
