@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 PEERS := .venv-peers
 ORACLES := build/oracles
+MUTMUT := build/mutation/mutmut
 BIN := $(VENV)/bin
 PACKAGES := paillier ledger ledger_service consentgate gateway department_adapter bank_client company_client dev
 STAMP := $(VENV)/.installed
@@ -11,7 +12,7 @@ ROWS ?= 200
 TEST_PROCESSES ?= 2
 .DEFAULT_GOAL := help
 
-.PHONY: help setup demo up down test e2e lint format protos real-data bench clean
+.PHONY: help setup demo up down test e2e mutation lint format protos real-data bench clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -60,6 +61,14 @@ $(ORACLES)/.installed: tests/conformance/oracles/package.json tests/conformance/
 	@mkdir -p $(ORACLES) && cp $^ $(ORACLES)/
 	@cd $(ORACLES) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
+
+$(MUTMUT)/.installed: | $(DEV_STAMP)
+	@echo "Installing mutmut in $(MUTMUT)"
+	@$(INSTALL) --target $(MUTMUT) mutmut==3.8.1
+	@touch $@
+
+mutation: $(DEV_STAMP) $(MUTMUT)/.installed ## Change paillier/ in 200 places, one at a time, and see what no test notices
+	PYTHONPATH=$(CURDIR)/$(MUTMUT) $(BIN)/python -m tests.mutation.paillier
 
 lint: $(DEV_STAMP) ## ruff, mypy --strict, import contracts, generated stubs, buf
 	$(BIN)/ruff check .

@@ -83,10 +83,10 @@ class BlumProof:
 
 
 def verify(public_key: PublicKey, proof: BlumProof, context: bytes) -> None:
-    """Raise `ProofInvalid` naming the part that fails, else return.
+    """Raise `ProofInvalid` naming the part that fails, else return; `ParameterOutOfRange` for an overlong context.
 
-    `context` binds a proof to its purpose (who registers the key, where); prover and verifier must use the
-    same.
+    `context` (bytes) binds a proof to its purpose (who registers the key, where); prover and verifier must use the
+    same. The statement is that of CGGMP 2020 Π_mod, `ITERATIONS` times.
     """
     n = public_key.n
     for name, items in (("x", proof.x), ("z", proof.z), ("a", proof.a), ("b", proof.b)):
@@ -100,7 +100,10 @@ def verify(public_key: PublicKey, proof: BlumProof, context: bytes) -> None:
 
 
 def challenge(public_key: PublicKey, context: bytes, w: int, index: int) -> mpz:
-    """y_index: SHAKE256 over length-prefixed domain, n, context and w, and the index as 4 bytes; modulo n."""
+    """y_index: SHAKE256 over length-prefixed domain, n, context and w, and the index as 4 bytes; modulo n.
+
+    `context` has at most `MAX_CONTEXT_BYTES` bytes, else `ParameterOutOfRange`. The result is in [0, n).
+    """
     if len(context) > MAX_CONTEXT_BYTES:
         raise ParameterOutOfRange(f"the context is longer than {MAX_CONTEXT_BYTES} bytes")
     width = public_key.bits // 8

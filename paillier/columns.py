@@ -77,6 +77,7 @@ class NumericColumn:
         return [max(self.lo, min(self.hi, fixed)) - self.lo, 0]
 
     def to_json(self) -> dict[str, str | int | list[int]]:
+        """The description that is signed (module text); lo and hi in units of 10^-scale."""
         transform = "ln" if self.log else "identity"
         return {
             "kind": "numeric",
@@ -122,6 +123,7 @@ class BinnedColumn:
         return row
 
     def to_json(self) -> dict[str, str | int | list[int]]:
+        """The description that is signed (module text); edges in units of 10^-scale."""
         return {"kind": "binned", "name": self.name, "scale": self.scale, "edges": list(self.edges)}
 
 
@@ -134,7 +136,7 @@ _MEMBERS = {
 
 
 def column_from_json(description: Mapping[str, object]) -> Column:
-    """Parse a column description; every member is required, none may be added."""
+    """Parse a column description; every member is required, none may be added, else `ColumnInvalid`."""
     if not isinstance(description, Mapping):
         raise ColumnInvalid("a column description must be an object")
     kind = description.get("kind")

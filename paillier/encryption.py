@@ -49,7 +49,10 @@ class Encryptor:
         memory_budget_bytes: int = DEFAULT_MEMORY_BUDGET_BYTES,
         window: int | None = None,
     ) -> None:
-        """`window` (1 to 12 bits) overrides the choice by budget; it must still fit the budget."""
+        """`window` (1 to 12 bits) overrides the choice by budget (bytes); it must still fit the budget.
+
+        Raises `ParameterOutOfRange` for another window and `MemoryBudgetTooSmall` where no table fits.
+        """
         self.public_key = public_key
         self.window = _choose_window(public_key, memory_budget_bytes, window)
         self._exponent_bits = exponent_bits(public_key)
@@ -71,11 +74,17 @@ class Encryptor:
         return self.power(secrets.randbits(self._exponent_bits))
 
     def power(self, exponent: int) -> Pair:
-        """h_s^exponent for 0 <= exponent < 2^(|n|/2); encryption uses `randomizer`, test vectors use this."""
+        """h_s^exponent for 0 <= exponent < 2^(|n|/2); encryption uses `randomizer`, test vectors use this.
+
+        Raises `ParameterOutOfRange` for any other exponent.
+        """
         return self._table.power(exponent)
 
     def encrypt(self, values: Sequence[int]) -> bytes:
-        """Encrypt integers in [0, n) into one column of fixed-width big-endian ciphertexts, in order."""
+        """Encrypt integers in [0, n) into one column: len(values) ciphertexts of 2·|n|/8 bytes, big-endian, in order.
+
+        Raises `PlaintextOutOfRange`, before anything is encrypted.
+        """
         check_plaintexts(values, self.public_key)
         return pack_column(((self.randomizer(), value) for value in values), self.public_key)
 
@@ -88,7 +97,7 @@ def check_plaintexts(values: Sequence[int], public_key: PublicKey) -> None:
 
 
 def pack_column(parts: Iterable[tuple[Pair, int]], public_key: PublicKey) -> bytes:
-    """Finish encryptions: (randomizer, checked plaintext) pairs to one wire column."""
+    """Finish encryptions: (randomizer, plaintext from `check_plaintexts`) pairs to one wire column, in order."""
     n = public_key.n
     width = public_key.ciphertext_bytes
     return b"".join(
@@ -140,6 +149,7 @@ class EncryptorCache:
         memory_budget_bytes: int = DEFAULT_MEMORY_BUDGET_BYTES,
         window: int | None = None,
     ) -> None:
+        """`capacity` counts keys, the budget is bytes for each; `ParameterOutOfRange` for a capacity below one."""
         if capacity < 1:
             raise ParameterOutOfRange("the cache must hold at least one key")
         self._capacity = capacity
@@ -154,7 +164,7 @@ class EncryptorCache:
             return len(self._encryptors)
 
     def get(self, public_key: PublicKey) -> Encryptor:
-        """The encryptor of this key, built when it is not among the active ones."""
+        """The encryptor of this key, built when it is not among the active ones; raises what `Encryptor` raises."""
         key_id = public_key.key_id
         with self._lock:
             if key_id in self._encryptors:

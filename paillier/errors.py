@@ -177,6 +177,7 @@ class ProofInvalid(PaillierError):
     hint = "The key's Paillier-Blum proof does not hold. Make it again with the same key and the same context."
 
     def __init__(self, part: str, reason: str) -> None:
+        """`reason` is for people and holds no number of the proof."""
         super().__init__(f"Paillier-Blum proof invalid at {part}: {reason}")
         self.part = part
 

@@ -40,6 +40,7 @@ class FixedBaseTable:
     """Tables for `base`, a unit modulo n², and exponents of at most `bits` bits."""
 
     def __init__(self, public_key: PublicKey, base: mpz, bits: int, window: int) -> None:
+        """Builds ⌈bits/window⌉ rows of 2^window entries; `window` in bits, memory as `table_bytes` estimates."""
         self._n = public_key.n
         self._bits = bits
         self._window = window
@@ -51,7 +52,10 @@ class FixedBaseTable:
         return len(self._rows) - 1
 
     def power(self, exponent: int) -> Pair:
-        """base^exponent as n-adic pair for 0 <= exponent < 2^bits; the number of products is always the same."""
+        """base^exponent as n-adic pair for 0 <= exponent < 2^bits; the number of products is always the same.
+
+        Raises `ParameterOutOfRange` for any other exponent.
+        """
         if exponent < 0 or exponent.bit_length() > self._bits:
             raise ParameterOutOfRange("the exponent is outside the tables")
         n = self._n

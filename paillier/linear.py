@@ -1,8 +1,8 @@
 """The gateway's linear algebra: E(bias + Σ w_j·x_j) from ciphertexts of x_j, and re-randomisation.
 
-Spec: design 2 "Linear algebra at the gateway": score = E(b)·Π c_j^(w_j) modulo n², by simultaneous
-exponentiation in which all bases share the squarings (`paillier.multi_exponentiation`). Negative weights are
-gathered into one product that is inverted once. Packed portfolios are in `paillier.portfolio`.
+Spec: design 2 "Linear algebra at the gateway": score = E(b)·Π c_j^(w_j) modulo n², by simultaneous exponentiation
+after Bos and Coster (`paillier.multi_exponentiation`). Negative weights are gathered into one product that is inverted
+once. Packed portfolios are in `paillier.portfolio`.
 
 `weighted_sum` is deterministic, and its result shows the weights to whoever knows the randomness: in
 recipient custody always re-randomise before handing it out. Thread-safety: pure functions.
@@ -31,7 +31,7 @@ def weighted_sum(public_key: PublicKey, ciphertexts: Sequence[mpz], weights: Seq
 
     `ciphertexts` must come from `wire.split` (units modulo n²). Weights are signed integers of at most 32
     bits, the bias is any integer with |bias| < n/2; whether the sum can wrap around n is `score_range`'s
-    business.
+    business. Raises `WeightCount`, `WeightOutOfRange`, `CiphertextOutOfRange` and, for the bias, `ParameterOutOfRange`.
     """
     if len(ciphertexts) != len(weights):
         raise WeightCount(f"{len(weights)} weights for {len(ciphertexts)} ciphertexts")
@@ -50,6 +50,7 @@ def rerandomise(public_key: PublicKey, c: mpz, *, weight_bits: int, columns: int
 
     The exponent has |n|/2 + weight_bits + log2(columns) + 128 bits, so that it statistically hides the
     combined exponent Σ w_j·r_j which `c` carries. `columns` counts ciphertexts, not catalogue columns.
+    Raises `ParameterOutOfRange` (1 to 32 weight bits, 0 to `MAX_COLUMNS` columns) and `CiphertextOutOfRange`.
     """
     if not 1 <= weight_bits <= MAX_WEIGHT_BITS or not 0 <= columns <= MAX_COLUMNS:
         raise ParameterOutOfRange("weight bits or columns out of range")

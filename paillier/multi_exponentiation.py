@@ -68,7 +68,7 @@ class SharedBases:
             self._tables = [_subset_products(part, n) for part in groups]
 
     def product_of_signed_powers(self, weights: Sequence[int]) -> Pair:
-        """Π base^weight modulo n² for one signed weight of at most `weight_bits` bits per base."""
+        """Π base^weight modulo n² for one signed weight of at most `weight_bits` bits per base, else `WeightCount`."""
         if len(weights) != len(self._bases):
             raise WeightCount(f"{len(weights)} weights for {len(self._bases)} bases")
         if not self._tables:

@@ -65,11 +65,14 @@ class SlotLayout:
         return next((index for index, good in enumerate(fits) if not good), 0)
 
     def pack_column(self, values: Sequence[int]) -> list[mpz]:
-        """One column of any number of companies as `chunks(len(values))` plaintexts."""
+        """One column of any number of companies as `chunks(len(values))` plaintexts; `PackedOverflow` as for `pack`."""
         return [self.pack(values[start : start + self.slots]) for start in range(0, len(values), self.slots)]
 
     def unpack(self, plaintext: int | mpz, count: int) -> list[int]:
-        """The first `count` slots; raises `SlotsOverflow` when any bit is set above them: something lied."""
+        """The first `count` slots; raises `SlotsOverflow` when any bit is set above them: something lied.
+
+        Raises `ParameterOutOfRange` for a count outside 0 to `slots`.
+        """
         if not 0 <= count <= self.slots:
             raise ParameterOutOfRange(f"{count} values from {self.slots} slots")
         if plaintext < 0 or int(plaintext).bit_length() > count * self.slot_bits:

@@ -78,6 +78,7 @@ class PublicKey:
 
     @cached_property
     def n_squared(self) -> mpz:
+        """n², the modulus of ciphertexts."""
         return self.n * self.n
 
     @property
@@ -95,7 +96,7 @@ class PublicKey:
         return _ID_DOMAIN + self.bits.to_bytes(4, "big") + int(self.n).to_bytes(self.bits // 8, "big")
 
     def check(self) -> None:
-        """Run every check of a received modulus; raises the error that names the defect."""
+        """Run every check of a received modulus; raises the error that names the defect (module text, design 2)."""
         _check_modulus(self.n)
 
     def require_id(self, key_id: str) -> None:
@@ -116,7 +117,10 @@ class PublicKey:
 
     @classmethod
     def from_phe_json(cls, text: str | bytes) -> "PublicKey":
-        """Parse and check phe's form. `kid` is free text in phe, so it is ignored; the id is recomputed."""
+        """Parse and check phe's form. `kid` is free text in phe, so it is ignored; the id is recomputed.
+
+        Raises `KeyFormat`, `KeyCarriesPrivateParts` and the errors of `check`.
+        """
         jwk = parse_jwk_object(text, MAX_PUBLIC_KEY_TEXT)
         if not _PRIVATE_MEMBERS.isdisjoint(jwk):
             raise KeyCarriesPrivateParts("members of a private key are present")
@@ -124,7 +128,7 @@ class PublicKey:
 
     @classmethod
     def from_phe_dict(cls, jwk: dict[str, object]) -> "PublicKey":
-        """The same for an already parsed object (phe nests it inside its private form)."""
+        """The same for an already parsed object (phe nests it inside its private form); `KeyFormat` and `check`."""
         if jwk.get("kty") != "DAJ":
             raise KeyFormat('member "kty" is not "DAJ"')
         if jwk.get("alg") != "PAI-GN1":
@@ -156,7 +160,7 @@ def _check_modulus(n: mpz) -> None:
 
 
 def parse_jwk_object(text: str | bytes, limit: int) -> dict[str, object]:
-    """Parse one JSON object of at most `limit` bytes without duplicate members."""
+    """Parse one JSON object of at most `limit` bytes without duplicate members, at any depth; else `KeyFormat`."""
     if len(text) > limit:
         raise KeyFormat(f"the text is longer than {limit} bytes")
     try:
@@ -185,7 +189,7 @@ def encode_base64url_integer(value: mpz) -> str:
 
 
 def decode_base64url_integer(text: object, member: str) -> mpz:
-    """Inverse of `encode_base64url_integer`; refuses any other spelling of the same integer."""
+    """Inverse of `encode_base64url_integer`; any other spelling of the same integer is a `KeyFormat` error."""
     if not isinstance(text, str) or not text.isascii() or not text:
         raise KeyFormat(f'member "{member}" is not base64url text')
     try:

@@ -44,6 +44,7 @@ class RandomizerPool:
     _stopping: bool
 
     def __init__(self, encryptor: Encryptor, capacity: int = DEFAULT_CAPACITY) -> None:
+        """`capacity` counts randomizers of 2·|n| bits each; `ParameterOutOfRange` below one."""
         if capacity < 1:
             raise ParameterOutOfRange("a pool must hold at least one randomizer")
         self.encryptor = encryptor
@@ -68,7 +69,7 @@ class RandomizerPool:
         return added
 
     def encrypt(self, values: Sequence[int]) -> bytes:
-        """Like `Encryptor.encrypt`, with ready randomizers while there are any."""
+        """Like `Encryptor.encrypt`, with ready randomizers while there are any; a refusal uses none up."""
         check_plaintexts(values, self.encryptor.public_key)
         return pack_column(((self.take(), value) for value in values), self.encryptor.public_key)
 

@@ -42,6 +42,7 @@ class RandomizerWorker:
     """Keeps one pool full from another process; use as a context, or `start` and `stop`."""
 
     def __init__(self, pool: RandomizerPool) -> None:
+        """Nothing runs before `start`; the process builds tables with the window of the pool's encryptor."""
         self._pool = pool
         self._lock = threading.Lock()
         self._running: _Running | None = None

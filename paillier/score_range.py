@@ -44,7 +44,8 @@ def score_range(
 ) -> tuple[int, int]:
     """(lowest, highest) score over every possible input, both attained.
 
-    `weights` lists one weight per ciphertext: for each column in order, as many as `column.width`.
+    `weights` lists one weight per ciphertext: for each column in order, as many as `column.width`. Raises
+    `WeightCount`, `WeightOutOfRange`, `ScoreRangeOverflow`, and `ParameterOutOfRange` for slot or weight bits.
     """
     if not 1 <= slot_bits <= MAX_SLOT_BITS:
         raise ParameterOutOfRange(f"slot bits must be 1 to {MAX_SLOT_BITS}")
@@ -61,7 +62,7 @@ def score_range(
 def shifted_bias(columns: Sequence[Column], weights: Sequence[int], bias: int) -> int:
     """b' = b + Σ w_j·lo_j over numeric columns: the intercept for encoded values x - lo.
 
-    A missing value counts as lo plus the weight of its indicator.
+    A missing value counts as lo plus the weight of its indicator. Raises `WeightCount`.
     """
     return bias + sum(
         int(part[0]) * column.lo for column, part in _by_column(columns, weights) if isinstance(column, NumericColumn)
@@ -69,7 +70,10 @@ def shifted_bias(columns: Sequence[Column], weights: Sequence[int], bias: int) -
 
 
 def check_weights(weights: Sequence[int], weight_bits: int) -> None:
-    """Raise `WeightOutOfRange` with the index of the first weight too wide or not an integer."""
+    """Raise `WeightOutOfRange` with the index of the first weight too wide or not an integer.
+
+    `ParameterOutOfRange` unless 1 <= weight_bits <= 32.
+    """
     if not 1 <= weight_bits <= MAX_WEIGHT_BITS:
         raise ParameterOutOfRange(f"weight bits must be 1 to {MAX_WEIGHT_BITS}")
     half = 1 << (weight_bits - 1)
@@ -79,7 +83,7 @@ def check_weights(weights: Sequence[int], weight_bits: int) -> None:
 
 
 def decode_signed(m: int | mpz, public_key: PublicKey) -> int:
-    """A decrypted residue in [0, n) as the signed integer of smallest magnitude."""
+    """A decrypted residue in [0, n), else `PlaintextOutOfRange`, as the signed integer of smallest magnitude."""
     if not 0 <= m < public_key.n:
         raise PlaintextOutOfRange("the decrypted number is not in [0, n)")
     return int(m) if 2 * m < public_key.n else int(m - public_key.n)

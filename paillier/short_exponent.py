@@ -29,7 +29,10 @@ _BASES_REMEMBERED = 64
 
 @lru_cache(maxsize=_BASES_REMEMBERED)
 def short_exponent_base(public_key: PublicKey) -> mpz:
-    """h_s modulo n². Costs one full exponentiation (about 40 ms at 3072 bits) per key, then remembered."""
+    """h_s modulo n². Costs one full exponentiation (about 40 ms at 3072 bits) per key, then remembered.
+
+    Raises `KeySmallFactor` for an n whose derived x is no unit.
+    """
     n = public_key.n
     seed = BASE_LABEL + int(n).to_bytes(public_key.bits // 8, "big")
     expanded = hashlib.shake_256(seed).digest((public_key.bits + STATISTICAL_BITS) // 8)

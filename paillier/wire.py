@@ -1,8 +1,9 @@
 """Ciphertext columns on the wire: fixed-width big-endian integers, one after the other, in one `bytes` field.
 
 Spec: design 2 (ciphertext checks of step 8 in design 1: 0 < c < n², gcd(c, n) = 1). The count is not part of
-the bytes: the receiver knows it from the evidence, and refuses any other length. Left out: compression
-(ciphertexts are random), packed portfolios. Thread-safety: pure functions.
+the bytes: the receiver knows it from the evidence, and refuses any other length. Packed columns have the same form, one
+ciphertext for many companies (`paillier.portfolio`). Left out: compression (ciphertexts are random). Thread-safety:
+pure functions.
 """
 
 from collections.abc import Sequence
@@ -15,14 +16,17 @@ from paillier.public_key import PublicKey
 
 
 def join(ciphertexts: Sequence[int | mpz], public_key: PublicKey) -> bytes:
-    """Concatenate ciphertexts, each `public_key.ciphertext_bytes` wide; refuses any outside (0, n²)."""
+    """Concatenate ciphertexts, each `public_key.ciphertext_bytes` wide; `CiphertextOutOfRange` outside (0, n²)."""
     width = public_key.ciphertext_bytes
     check_range(ciphertexts, public_key)
     return b"".join([int(c).to_bytes(width, "big") for c in ciphertexts])
 
 
 def split(data: bytes, public_key: PublicKey, count: int) -> list[mpz]:
-    """Cut `data` into exactly `count` checked ciphertexts; each is in (0, n²) and a unit."""
+    """Cut `data` into exactly `count` checked ciphertexts; each is in (0, n²) and a unit.
+
+    Raises `CiphertextWidth`, `CiphertextOutOfRange` and `CiphertextNotUnit`, the last two with the index.
+    """
     width = public_key.ciphertext_bytes
     if count < 0 or len(data) != count * width:
         raise CiphertextWidth(f"{len(data)} bytes for {count} ciphertexts of {width} bytes")

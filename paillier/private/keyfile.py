@@ -70,7 +70,11 @@ def save(
     overwrite: bool = False,
     scrypt_log2_n: int = DEFAULT_SCRYPT_LOG2_N,
 ) -> None:
-    """Encrypt `key` into a new file of mode 0600; an existing file is replaced only with `overwrite`."""
+    """Encrypt `key` into a new file of mode 0600; an existing file is replaced only with `overwrite`.
+
+    `scrypt_log2_n` (14 to 20) is the cost of a guess. Raises `PassphraseTooShort` (bytes), `ParameterOutOfRange`,
+    `KeyFileExists`, and OSError when the disk refuses; then nothing is left behind.
+    """
     if len(passphrase) < MIN_PASSPHRASE_BYTES:
         raise PassphraseTooShort(f"the passphrase has fewer than {MIN_PASSPHRASE_BYTES} bytes")
     if not MIN_SCRYPT_LOG2_N <= scrypt_log2_n <= MAX_SCRYPT_LOG2_N:
@@ -85,7 +89,10 @@ def save(
 
 
 def load(path: str | os.PathLike[str], passphrase: bytes) -> PrivateKey:
-    """Read, decrypt and check a key file; a key that breaks a condition is refused by its name."""
+    """Read, decrypt and check a key file; a key that breaks a condition is refused by its name (`check_primes`).
+
+    Raises `KeyFileMissing`, `KeyFilePermissions`, `KeyFileFormat` (before the costly derivation), `KeyFileDecryption`.
+    """
     document = _parse(_read(Path(path)))
     ciphertext = bytes.fromhex(document.pop("ciphertext"))
     cipher = AESGCM(_derive(passphrase, document))

@@ -61,14 +61,18 @@ class PrivateKey:
 
     @cached_property
     def public(self) -> PublicKey:
+        """The public key n = p·q."""
         return PublicKey(self.p * self.q)
 
     def decrypt(self, ciphertext: int | mpz) -> int:
-        """The plaintext in [0, n) of a ciphertext in (0, n²) that is a unit; both are checked."""
+        """The plaintext in [0, n) of one ciphertext; checked and refused as by `decrypt_many`."""
         return self.decrypt_many([ciphertext])[0]
 
     def decrypt_many(self, ciphertexts: Sequence[int | mpz]) -> list[int]:
-        """Plaintexts in [0, n), in order; all ciphertexts are checked before the first is decrypted."""
+        """Plaintexts in [0, n), in order; all ciphertexts are checked before the first is decrypted.
+
+        Raises `CiphertextOutOfRange` outside (0, n²) and `CiphertextNotUnit`, with the index.
+        """
         check_range(ciphertexts, self.public)
         check_units(ciphertexts, self.public)
         return [self._decrypt_checked(mpz(ciphertext)) for ciphertext in ciphertexts]
@@ -124,7 +128,10 @@ class _Blinding:
 
 
 def generate(bits: int = DEFAULT_KEY_BITS) -> PrivateKey:
-    """A fresh key of 2048, 3072 or 4096 bits; takes a few tenths of a second to a few seconds."""
+    """A fresh key of 2048, 3072 or 4096 bits; takes a few tenths of a second to a few seconds.
+
+    Raises `KeyTooSmall` or `KeySizeNotAllowed` for another size.
+    """
     if bits < min(ALLOWED_KEY_BITS):
         raise KeyTooSmall(f"a key needs at least {min(ALLOWED_KEY_BITS)} bits")
     if bits not in ALLOWED_KEY_BITS:
@@ -145,7 +152,11 @@ def _random_prime(bits: int) -> mpz:
 
 
 def check_primes(p: mpz, q: mpz) -> None:
-    """Raise the error that names the first condition which the primes of a key break."""
+    """Raise the error that names the first condition which the primes of a key break (conditions: module text).
+
+    `PrimesEqual`, `PrimesUnequalLength`, `PrimeNotBlum`, `KeySizeNotAllowed`, `PrimeNotPrime`, `PrimesTooClose`,
+    `PrimesShareFactor`, in this order: cheap ones first.
+    """
     if p == q:
         raise PrimesEqual("p equals q")
     if p.bit_length() != q.bit_length():

@@ -40,7 +40,10 @@ def export_unencrypted_phe_json(key: PrivateKey) -> str:
 
 
 def import_unencrypted_phe_json(text: str | bytes) -> PrivateKey:
-    """Parse and check phe's private JWK."""
+    """Parse and check phe's private JWK.
+
+    Raises `KeyFormat` for its form, `check_primes`' errors for its primes, `ModulusMismatch` for its public part.
+    """
     jwk = parse_jwk_object(text, MAX_PRIVATE_KEY_TEXT)
     operations = jwk.get("key_ops")
     if jwk.get("kty") != "DAJ" or not isinstance(operations, list) or "decrypt" not in operations:
@@ -60,5 +63,5 @@ def to_phe(key: PrivateKey) -> phe.PaillierPrivateKey:
 
 
 def from_phe(key: phe.PaillierPrivateKey) -> PrivateKey:
-    """A checked key from a phe object."""
+    """A checked key from a phe object; raises the errors of `check_primes`."""
     return PrivateKey(key.p, key.q)

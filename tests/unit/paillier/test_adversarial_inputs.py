@@ -73,7 +73,6 @@ def test_products_of_pairs_whose_digits_are_extreme(digits: tuple[int, ...]) -> 
     x0, x1, y0, y1 = (mpz(digit) % n for digit in digits)
     product = nadic.from_integer((x0 + x1 * n) * (y0 + y1 * n) % (n * n), n)
     assert nadic.multiply((x0, x1), (y0, y1), n) == product
-    assert nadic.product([(x0, x1), (y0, y1)], n) == product
     assert nadic.square((x0, x1), n) == nadic.from_integer((x0 + x1 * n) ** 2 % (n * n), n)
 
 

@@ -1,7 +1,7 @@
 """Conversion of whatever a database returns: exact, ties to even, and never an error."""
 
 import math
-from decimal import Decimal
+from decimal import ROUND_UP, Context, Decimal, Inexact, Rounded, localcontext
 from fractions import Fraction
 from typing import Any
 
@@ -89,6 +89,15 @@ def test_logarithms_are_the_rounded_natural_ones() -> None:
     assert to_fixed(0.5, 4, log=True) == -6931
     assert to_fixed(10**500, 3, log=True) == 1_151_293
     assert to_fixed("1e-400", 3, log=True) == -921_034
+
+
+def test_the_callers_decimal_context_changes_nothing() -> None:
+    """Precision, limits, rounding and traps of a thread's own context, as a database driver may have set them."""
+    cases = [("12.355", 2, False), ("1e30", 9, False), ("-2.5", 0, False), ("10", 12, True), ("1e-400", 3, True)]
+    expected = [to_fixed(value, scale, log=log) for value, scale, log in cases]
+    with localcontext(Context(prec=2, Emax=5, Emin=-5, rounding=ROUND_UP, traps=[Inexact, Rounded])) as context:
+        assert [to_fixed(value, scale, log=log) for value, scale, log in cases] == expected
+        assert not context.flags[Inexact]
 
 
 def test_the_logarithm_of_zero_lies_below_every_bound_and_of_a_negative_is_missing() -> None:

@@ -30,12 +30,9 @@ def test_product_and_square(x: int, y: int) -> None:
     assert nadic.square(pair(x), N) == pair(x * x % (N * N))
 
 
-@given(st.lists(residues, max_size=6))
-def test_product_of_many(values: list[int]) -> None:
-    expected = mpz(1)
-    for value in values:
-        expected = expected * value % (N * N)
-    assert nadic.product([pair(value) for value in values], N) == pair(expected)
+@given(residues, st.integers(1, 1 << 33))
+def test_power(x: int, exponent: int) -> None:
+    assert nadic.power(pair(x), exponent, N) == pair(pow(x, exponent, int(N * N)))
 
 
 @given(residues, st.integers(0, int(N) - 1))

@@ -59,3 +59,9 @@ def test_a_bad_private_form_is_refused(defect: str, key: PrivateKey) -> None:
     changes, error = BAD_MEMBERS[defect]
     with pytest.raises(error):
         import_unencrypted_phe_json(altered(key, **changes))
+
+
+@pytest.mark.parametrize("member", ["p", "q"])
+def test_the_refusal_names_the_member(member: str, key: PrivateKey) -> None:
+    with pytest.raises(errors.KeyFormat, match=f'member "{member}"'):
+        import_unencrypted_phe_json(altered(key, **{member: "!"}))

@@ -8,7 +8,7 @@ from paillier import errors
 from paillier.encryption import Encryptor
 from paillier.linear import rerandomise
 from paillier.packing import SlotLayout
-from paillier.portfolio import PortfolioScorecard, encrypt_column, score_portfolio
+from paillier.portfolio import PortfolioScorecard, _weight_bits, encrypt_column, score_portfolio
 from paillier.private import PrivateKey
 from paillier.private.portfolio import decrypt_scores
 from paillier.wire import join, split
@@ -95,6 +95,14 @@ def test_no_companies_give_no_ciphertexts(key: PrivateKey, encryptor: Encryptor)
 def test_values_that_do_not_fit_their_slot_are_refused(encryptor: Encryptor) -> None:
     with pytest.raises(errors.PackedOverflow, match="value 1"):
         encrypt_column(encryptor, SlotLayout(8, 4), [1, 256])
+
+
+@pytest.mark.parametrize(
+    ("weights", "bits"), [([0], 1), ([-1], 1), ([1], 2), ([-8, 7], 4), ([8], 5), ([-9, 0], 5), ([-(1 << 31)], 32)]
+)
+def test_the_widest_weight_in_twos_complement(weights: list[int], bits: int) -> None:
+    """One bit too few would be a wrong score, one too many a squaring more for every chunk."""
+    assert _weight_bits([scorecard([0]), scorecard(weights)]) == bits
 
 
 def test_wrong_shapes_are_refused(key: PrivateKey, encryptor: Encryptor) -> None:

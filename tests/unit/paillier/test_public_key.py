@@ -149,6 +149,21 @@ def test_bad_text_is_refused(defect: str) -> None:
         PublicKey.from_phe_json(BAD_TEXTS[defect])
 
 
+def test_a_repeated_member_is_refused_also_where_the_last_one_is_right(public: PublicKey) -> None:
+    """Two readers of one text must not see two keys."""
+    text = public.to_phe_json()
+    assert PublicKey.from_phe_json(text.replace("{", '{"x":{"y":1,"z":1},', 1)) == public
+    for repeated in ('{"kty":"RSA",', '{"n":"AQ",', '{"x":1,"x":1,', '{"x":{"y":1,"y":2},'):
+        with pytest.raises(errors.KeyFormat, match="twice"):
+            PublicKey.from_phe_json(text.replace("{", repeated, 1))
+
+
+@pytest.mark.parametrize("defect", [name for name in BAD_JWKS if name.startswith(("no_n", "n_"))])
+def test_the_refusal_names_the_member(defect: str, public: PublicKey) -> None:
+    with pytest.raises(errors.KeyFormat, match='member "n"'):
+        PublicKey.from_phe_json(altered(public, **BAD_JWKS[defect]))
+
+
 def test_a_private_key_in_place_of_a_public_one_is_refused(key: PrivateKey) -> None:
     with pytest.raises(errors.KeyCarriesPrivateParts):
         PublicKey.from_phe_json(export_unencrypted_phe_json(key))

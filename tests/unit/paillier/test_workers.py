@@ -42,6 +42,9 @@ def test_no_randomizer_repeats_across_spawned_processes_and_a_restart(
     with EncryptionWorkers(key.public, 1, window=1) as restarted:
         for (column,) in restarted.encrypt_blocks(LAYOUT, blocks):
             seen += split(column, key.public, 6)
+        processes = list(restarted._executor._processes.values())
+    assert len(processes) == 1
+    assert not processes[0].is_alive()
     assert len(seen) == len(set(seen)) == 2 * 8 * 6
 
 
