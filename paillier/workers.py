@@ -1,7 +1,9 @@
 """Encrypting a portfolio on several cores: spawned processes, each with its own tables of one key.
 
 Spec: design 2 "Encryption" ("CPU work runs in worker processes") and "Packing (portfolio)". Tables are built once per
-process by its initializer and never travel; a task carries plaintexts in and ciphertexts out. Processes are spawned, never forked: a fork would share the parent's random state, locks and tables.
+process by its initializer and never travel; a task carries plaintexts in and ciphertexts out. Processes are spawned,
+never forked: a fork would share the parent's random state, locks and tables.
+
 `encrypt_blocks` streams: at most `IN_FLIGHT_PER_PROCESS` blocks per process are in memory, whatever the portfolio's
 size. As with every spawned process, the main module of a program must be importable (`if __name__ == "__main__"`).
 
