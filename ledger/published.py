@@ -8,7 +8,7 @@ share most of their proofs.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -22,7 +22,7 @@ from ledger.proof import TlogProof
 from ledger.receipt import Receipt
 from ledger.storage.interface import LogReader
 from ledger.storage.searchable import SearchFilters
-from ledger.tree import NodeId, stored_consistency_proof, stored_inclusion_proof
+from ledger.tree import stored_consistency_proof, stored_inclusion_proofs
 
 MAX_ANSWER_BYTES = 3 * 1024 * 1024
 """Leaves or receipts in one answer: a gRPC message has 4 MiB, and some room must be left."""
@@ -197,9 +197,9 @@ def _receipts(storage: LogReader, indices: Sequence[int], publication: Publicati
     if any(index >= size for index in indices):
         raise NotFound("the newest cosigned checkpoint does not reach that entry")
     leaves = _leaves_at(storage, sorted(set(indices)))
-    nodes = _RememberedNodes(storage)
-    paths = {index: tuple(stored_inclusion_proof(index, size, nodes.read)) for index in leaves}
-    return [Receipt(leaves[index], TlogProof(index, paths[index], publication.note).encode()) for index in indices]
+    paths = stored_inclusion_proofs(leaves, size, storage.nodes)
+    proofs = [TlogProof(index, tuple(paths[index]), publication.note).encode() for index in indices]
+    return [Receipt(leaves[index], proof) for index, proof in zip(indices, proofs, strict=True)]
 
 
 def _leaves_at(storage: LogReader, indices: Sequence[int]) -> dict[int, bytes]:
@@ -212,20 +212,6 @@ def _leaves_at(storage: LogReader, indices: Sequence[int]) -> dict[int, bytes]:
         run = indices[begin:end]
         found.update(zip(run, storage.leaves(run[0], run[-1] + 1), strict=True))
     return found
-
-
-class _RememberedNodes:
-    """Reads each node once: paths of neighbours run through the same nodes."""
-
-    def __init__(self, storage: LogReader) -> None:
-        self._storage = storage
-        self._known: dict[NodeId, bytes] = {}
-
-    def read(self, ids: Sequence[NodeId]) -> Mapping[NodeId, bytes]:
-        missing = [node for node in ids if node not in self._known]
-        if missing:
-            self._known.update(self._storage.nodes(missing))
-        return self._known
 
 
 def within_bytes(items: list[Result], size: Callable[[Result], int]) -> list[Result]:

@@ -94,9 +94,15 @@ def load_frontier(size: int, read: ReadNodes) -> Frontier:
 
 def stored_inclusion_proof(index: int, size: int, read: ReadNodes) -> list[bytes]:
     """As `merkle.inclusion_proof`, from stored nodes."""
-    if not 0 <= index < size:
-        raise ProofInvalid("index outside the tree")
-    return _hash_ranges(_inclusion_ranges(index, 0, size), read)
+    return stored_inclusion_proofs([index], size, read)[index]
+
+
+def stored_inclusion_proofs(indices: Iterable[int], size: int, read: ReadNodes) -> dict[int, list[bytes]]:
+    """The same for many leaves of one tree. All nodes are read at once, each once: neighbours share most of theirs."""
+    covers = {index: [cover(start, end) for start, end in _inclusion_path(index, size)] for index in indices}
+    wanted = dict.fromkeys(node for path in covers.values() for nodes in path for node in nodes)
+    found = read(list(wanted))
+    return {index: [fold([found[node] for node in nodes]) for nodes in path] for index, path in covers.items()}
 
 
 def stored_consistency_proof(old_size: int, new_size: int, read: ReadNodes) -> list[bytes]:
@@ -106,6 +112,12 @@ def stored_consistency_proof(old_size: int, new_size: int, read: ReadNodes) -> l
     if old_size in (0, new_size):
         return []
     return _hash_ranges(_consistency_ranges(old_size, 0, new_size), read)
+
+
+def _inclusion_path(index: int, size: int) -> list[tuple[int, int]]:
+    if not 0 <= index < size:
+        raise ProofInvalid("index outside the tree")
+    return _inclusion_ranges(index, 0, size)
 
 
 def _inclusion_ranges(index: int, start: int, end: int) -> list[tuple[int, int]]:
