@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from paillier import errors
-from paillier.private import PrivateKey, load, save
-from paillier.private.keyfile import MAX_FILE_BYTES, MIN_SCRYPT_LOG2_N
+from paillier.private import PrivateKey, keyfile, load, save
+from paillier.private.keyfile import MAX_FILE_BYTES, MAX_SCRYPT_LOG2_N, MIN_SCRYPT_LOG2_N
 from tests.support.paillier_keys import key_3072, other_key_2048
 
 PASSPHRASE = b"correct horse battery"
@@ -95,6 +95,33 @@ def test_short_passphrase_and_weak_cost_are_refused(tmp_path: Path, key: Private
     with pytest.raises(errors.ParameterOutOfRange):
         save(tmp_path / "k", key, PASSPHRASE, scrypt_log2_n=MIN_SCRYPT_LOG2_N - 1)
     assert not (tmp_path / "k").exists()
+
+
+@pytest.mark.parametrize("log2_n", [MIN_SCRYPT_LOG2_N, MAX_SCRYPT_LOG2_N])
+def test_every_cost_within_the_bounds_is_written_and_read(
+    tmp_path: Path, key: PrivateKey, monkeypatch: pytest.MonkeyPatch, log2_n: int
+) -> None:
+    """The derivation itself is left out: the dearest one takes a gibibyte."""
+    monkeypatch.setattr(keyfile, "_derive", lambda _passphrase, header: header["kdf"]["n"].to_bytes(32, "big"))
+    save(tmp_path / "k", key, PASSPHRASE, scrypt_log2_n=log2_n)
+    assert json.loads((tmp_path / "k").read_text())["kdf"]["n"] == 1 << log2_n
+    assert load(tmp_path / "k", PASSPHRASE) == key
+
+
+@pytest.mark.parametrize("log2_n", [MIN_SCRYPT_LOG2_N - 1, MAX_SCRYPT_LOG2_N + 1])
+def test_every_cost_outside_the_bounds_is_refused_when_writing_and_when_reading(
+    path: Path, key: PrivateKey, log2_n: int
+) -> None:
+    with pytest.raises(errors.ParameterOutOfRange):
+        save(path.with_name("k"), key, PASSPHRASE, scrypt_log2_n=log2_n)
+    rewrite(path, kdf__n=1 << log2_n)
+    with pytest.raises(errors.KeyFileFormat):
+        load(path, PASSPHRASE)
+
+
+def test_a_passphrase_of_the_least_length_is_enough(tmp_path: Path, key: PrivateKey) -> None:
+    save(tmp_path / "k", key, b"12345678", scrypt_log2_n=MIN_SCRYPT_LOG2_N)
+    assert load(tmp_path / "k", b"12345678") == key
 
 
 def test_a_missing_file(tmp_path: Path) -> None:
