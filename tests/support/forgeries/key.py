@@ -127,7 +127,7 @@ KEY = (
     Forgery(
         "key id misstated in registration",
         Code.KEY_MISMATCH,
-        lambda f: _claiming(key_id=other_key_2048().public.key_id)(f),
+        lambda f: _claiming(key_id=other_key_2048().public.key_id)(f),  # noqa: PLW0108 - the key is made when needed
         "key_registration_jws.key_id",
     ),
     Forgery(
