@@ -57,6 +57,22 @@ def test_fill_stops_at_the_count_and_at_the_capacity(pool: RandomizerPool) -> No
     assert len(pool) == 12
 
 
+def test_a_full_pool_has_no_room_until_a_value_is_taken(pool: RandomizerPool) -> None:
+    assert pool.wait_for_room(0)
+    pool.fill(pool.capacity - 1)
+    assert pool.wait_for_room(0)
+    fresh = pool.encryptor.randomizer()
+    assert pool.put(fresh)
+    assert not pool.wait_for_room(0.02)
+    assert not pool.put(pool.encryptor.randomizer())
+    assert len(pool) == pool.capacity
+    with ThreadPoolExecutor(1) as executor:
+        waiting = executor.submit(pool.wait_for_room, 60)
+        taken = [pool.take() for _ in range(pool.capacity)]
+        assert waiting.result()
+    assert taken[-1] == fresh
+
+
 def test_encryption_uses_up_what_is_ready_then_computes_inline(pool: RandomizerPool, key: PrivateKey) -> None:
     pool.fill(3)
     data = pool.encrypt([5, 6, 7, 8, 9])
