@@ -100,11 +100,19 @@ def test_n_is_refused_as_plaintext_without_quoting_it(encryptor: Encryptor, publ
 
 
 def test_the_window_follows_the_budget(public: PublicKey) -> None:
-    for window in (2, 4):
+    for window in (2, 3, 4):
         encryptor = Encryptor(public, memory_budget_bytes=table_bytes(public, window))
         assert encryptor.window == window
         assert encryptor.table_bytes <= table_bytes(public, window)
     assert table_bytes(key_3072().public, 8) < encryption.DEFAULT_MEMORY_BUDGET_BYTES
+
+
+@pytest.mark.parametrize("window", [11, 12])
+def test_the_widest_window_that_fits_is_chosen(public: PublicKey, window: int) -> None:
+    """Without building tables of that size."""
+    for spare in (0, 1000):
+        assert encryption._choose_window(public, table_bytes(public, window) + spare, None) == window
+    assert encryption._choose_window(public, table_bytes(public, window) - 1, None) == window - 1
 
 
 def test_budget_and_window_are_checked(public: PublicKey) -> None:

@@ -22,3 +22,9 @@ def test_every_error_has_its_own_hint(cls: type[errors.PaillierError]) -> None:
 
 def test_hints_are_distinct() -> None:
     assert len({cls.hint for cls in CLASSES}) == len(CLASSES)
+
+
+def test_a_refused_proof_says_where_and_why() -> None:
+    refusal = errors.ProofInvalid("x[3]", "its fourth power is not the adjusted challenge")
+    assert refusal.part == "x[3]"
+    assert str(refusal) == "Paillier-Blum proof invalid at x[3]: its fourth power is not the adjusted challenge"
