@@ -84,8 +84,9 @@ $(PEERS)/.installed: benchmarks/peers.txt
 	@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/peers.txt
 	@touch $@
 
-bench: $(DEV_STAMP) $(PEERS)/.installed ## Measure the Paillier engine against its peers; writes benchmarks/results/
+bench: $(DEV_STAMP) $(PEERS)/.installed ## Measure Paillier engine and ledger against their peers; writes benchmarks/results/
 	$(BIN)/python -m benchmarks paillier --save
+	$(BIN)/python -m benchmarks ledger --save
 
 format: $(DEV_STAMP) ## Format the code
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .

@@ -61,11 +61,11 @@ def _add_timestamps(directory: Path, config: Path | None, policy: LogPolicy, siz
     write_sums(directory)
 
 
-def open_source(config: Path | None, database: Path | None, policy: Path | None) -> tuple[Path, LogPolicy]:
-    """Database file and policy, from the ledger's configuration or given one by one."""
+def open_source(config: Path | None, database: Path | None, policy: Path | None) -> tuple[Path | str, LogPolicy]:
+    """Database and policy, from the ledger's configuration or given one by one."""
     if config is not None and database is None and policy is None:
         content = LedgerConfig.load(config)
-        return content.database_file, Anchors.load(content.anchors).log_policy
+        return content.database, Anchors.load(content.anchors).log_policy
     if config is None and database is not None and policy is not None:
         return database, load_policy(policy)
     raise typer.BadParameter("give either --config, or --database and --policy")

@@ -14,15 +14,29 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from consentgate.errors import ConsentgateError, ErrorCode
 from consentgate.statements import Spiffe
+from ledger.storage.postgres_address import POSTGRESQL, parse_address
+from ledger_service.storages import SQLITE_FILE, sqlite_file
 
 MAX_WITNESSES = 64
 """Most witnesses one log asks: each new checkpoint costs one call to each of them."""
-SQLITE_FILE = "sqlite:///"
 
+
+def _checked_database(address: str) -> str:
+    if address.startswith(POSTGRESQL):
+        parse_address(address)
+    return address
+
+
+Database = Annotated[
+    str,
+    Field(pattern=rf"^({SQLITE_FILE}[^\s?#]+|{POSTGRESQL}[^\s#]+)$"),
+    AfterValidator(_checked_database),
+]
+"""Where a log is stored; ledger.storage.postgres_address says what an address of PostgreSQL may hold."""
 Address = Annotated[str, Field(pattern=r"^[^\s/]+:[0-9]{1,5}$")]
 NoteName = Annotated[str, Field(pattern=r"^[!-*,-~]{1,255}$")]
 """Name of a note key (c2sp.org/signed-note): printable, no blank, no plus sign."""
@@ -71,7 +85,7 @@ class LogConfig(_Table):
 
     origin: NoteName
     signing_key: Path
-    database: Annotated[str, Field(pattern=rf"^{SQLITE_FILE}[^\s?#]+$")]
+    database: Database
     second_place: Path
     witnesses: Annotated[tuple[WitnessTable, ...], Field(max_length=MAX_WITNESSES)] = ()
     timestamps: TimestampsTable | None = None
@@ -84,15 +98,18 @@ class LogConfig(_Table):
 
     @property
     def database_file(self) -> Path:
-        """The SQLite file; the offline commands read it too."""
-        return Path(self.database.removeprefix(SQLITE_FILE))
+        """The SQLite file, for commands that examine one; raises CONFIG_INVALID for a log in PostgreSQL."""
+        if self.database.startswith(POSTGRESQL):
+            hint = "Run `ledger export` and examine the export."
+            raise ConsentgateError(ErrorCode.CONFIG_INVALID, field="database: this is not a file", hint=hint)
+        return sqlite_file(self.database)
 
     def inside(self, folder: Path) -> Self:
         """The same configuration with all paths taken relative to `folder`."""
         return self.model_copy(
             update={
                 "signing_key": folder / self.signing_key,
-                "database": f"{SQLITE_FILE}{folder / self.database_file}",
+                "database": _database_in(folder, self.database),
                 "second_place": folder / self.second_place,
                 "timestamps": None if self.timestamps is None else self.timestamps.inside(folder),
             }
@@ -167,6 +184,10 @@ class WitnessConfig(_Table):
         )
 
 
+def _database_in(folder: Path, address: str) -> str:
+    return address if address.startswith(POSTGRESQL) else f"{SQLITE_FILE}{folder / sqlite_file(address)}"
+
+
 def _read(model: type[Content], path: Path) -> Content:
     try:
         return model.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
@@ -179,5 +200,7 @@ def _read(model: type[Content], path: Path) -> Content:
 def _invalid(path: Path, error: ValidationError, prefix: str = "") -> ConsentgateError:
     # A misspelt entry is both unknown and missing: the name that stands in the file helps more.
     first = min(error.errors(include_input=False), key=lambda found: found["type"] != "extra_forbidden")
-    where = ".".join(str(part) for part in first["loc"]) or str(first["msg"])
+    where = ".".join(str(part) for part in first["loc"])
+    if not where or first["type"] == "value_error":  # then the text is ours, and quotes nothing
+        where = f"{where}: {first['msg']}".removeprefix(": ")
     return ConsentgateError(ErrorCode.CONFIG_INVALID, field=f"{path}: {prefix}{where}")

@@ -27,11 +27,11 @@ from ledger.errors import LedgerError
 from ledger.log import Log, LogParts
 from ledger.note import SignatureType
 from ledger.receipt import AppendReceipt, Receipt
-from ledger.storage.sqlite import SqliteStorage
 from ledger_service.access_record import AccessRecord
 from ledger_service.config import LogConfig
 from ledger_service.keys import load_signer
 from ledger_service.servicer import appendable, ledger_service
+from ledger_service.storages import open_storage
 from ledger_service.timestamp_recorder import TimestampRecorder
 from ledger_service.witness_client import GrpcWitness
 
@@ -72,7 +72,7 @@ class EmbeddedLedger:
         }
         witnesses = {name: GrpcWitness(channel) for name, channel in channels.items()}
         try:
-            storage = SqliteStorage.open(config.database_file)
+            storage = open_storage(config.database)
             log = Log(LogParts(signer, anchors.log_policy, storage, config.second_place, witnesses))
         except LedgerError as error:
             raise translate(error) from error

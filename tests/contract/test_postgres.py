@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -20,12 +22,7 @@ from tests.support.witnessed_log import ORIGIN
 
 STATEMENTS = 7
 """BEGIN, head, entries, nodes, keys, searchable, COMMIT; there are no categories in these batches."""
-APPLICATION = (
-    "GRANT USAGE ON SCHEMA ledger TO ledger_app",
-    "GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA ledger TO ledger_app",
-    "GRANT UPDATE ON ledger.head, ledger.checkpoint TO ledger_app",
-)
-"""What docs/operations.md tells the owner of the tables to run."""
+OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
 
 
 @pytest.fixture
@@ -131,10 +128,11 @@ def test_an_accident_cannot_change_the_log(address: str, admin: psycopg.Connecti
 def test_a_role_that_owns_nothing_runs_the_log_and_can_change_nothing(
     address: str, admin: psycopg.Connection[Any]
 ) -> None:
+    """With the privileges that the operations page tells the owner to grant."""
     PostgresStorage.open(address).close()
     admin.execute("CREATE ROLE ledger_app LOGIN")
-    for statement in APPLICATION:
-        admin.execute(statement)
+    (grants,) = re.findall(r"```sql\n(.*?)```", OPERATIONS.read_text(), re.DOTALL)
+    admin.execute(grants)
     storage = PostgresStorage.open(address.replace("postgres@", "ledger_app@"))
     batch, chain = batch_after(Chain(ORIGIN), opened(4))
     storage.append(Head(), batch)

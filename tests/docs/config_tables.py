@@ -51,7 +51,7 @@ FORMS = {
     r"^[!-*,-~]{1,255}$": "note key name",
     r"^[0-9A-HJ-NPQRTUWXY]{18}$": "USCC",
     r"^[a-z0-9.-]{1,255}$": "trust domain",
-    r"^sqlite:///[^\s?#]+$": "`sqlite:///` address",
+    r"^(sqlite:///[^\s?#]+|postgresql://[^\s#]+)$": "`sqlite:///` or `postgresql://` address",
     r"^https?://[^\s]+$": "http(s) address",
     r"^[,;|\t]$": "one of `,` `;` `\\|` tab",
 }

@@ -12,7 +12,7 @@ import pytest
 from tests.docs.pages import ROOT, CodeBlock, code_blocks, pages
 
 BLOCKS = [block for page in pages() for block in code_blocks(page)]
-LANGUAGES = {"", "bash", "json", "mermaid", "python", "text", "toml"}
+LANGUAGES = {"", "bash", "json", "mermaid", "python", "sql", "text", "toml"}
 
 
 def _of(language: str) -> list[CodeBlock]:

@@ -31,6 +31,8 @@ def test_paths_are_taken_relative_to_the_file(tmp_path: Path) -> None:
         ('origin = "', 'orgin = "', "orgin"),
         ("sqlite:///data/ledger.db", "postgresql://ledger", "database"),
         ("sqlite:///data/ledger.db", "sqlite:///a b", "database"),
+        ("sqlite:///data/ledger.db", "mysql://u@h/ledger", "database"),
+        ("sqlite:///data/ledger.db", "postgresql://u:pass@h/ledger", "database: Value error, no password"),
         ('listen = "127.0.0.1:0"', 'listen = "127.0.0.1"', "listen"),
         ('name = "customs"', 'name = "tax"', "witnesses: a name occurs twice"),
         ('name = "customs"', 'name = "cus toms"', "witnesses.1.name"),
@@ -47,6 +49,16 @@ def test_whatever_is_wrong_is_named_by_file_and_entry(tmp_path: Path, old: str, 
     assert caught.value.code is ErrorCode.CONFIG_INVALID
     assert str(path) in str(caught.value.field)
     assert where in str(caught.value.field)
+
+
+def test_a_log_in_postgresql(tmp_path: Path) -> None:
+    address = "postgresql://ledger_app@/ledger?host=/run/postgresql"
+    path = write_ledger(tmp_path)
+    path.write_text(path.read_text().replace("sqlite:///data/ledger.db", address))
+    config = LedgerConfig.load(path)
+    assert config.database == address
+    with pytest.raises(ConsentgateError, match="not a file"):
+        _ = config.database_file
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
