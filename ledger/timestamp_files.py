@@ -52,15 +52,20 @@ class TimestampReport:
 
 
 def read_timestamps(folder: Path) -> list[Timestamped]:
-    """All pairs, smallest tree first; none when there is no folder. Raises ExportInvalid for a token without note."""
-    names = sorted(path.name for path in folder.glob(f"*{TOKEN_SUFFIX}"))
-    return [
-        Timestamped(
-            read_bounded(folder, name.removesuffix(TOKEN_SUFFIX) + NOTE_SUFFIX, MAX_NOTE),
-            read_bounded(folder, name, MAX_TOKEN),
-        )
-        for name in names
-    ]
+    """All pairs, smallest tree first; none when there is no folder. Raises ExportInvalid for a token without its note,
+    StorageFailed when something cannot be read.
+    """
+    try:
+        tokens = sorted(folder.glob(f"*{TOKEN_SUFFIX}"))
+        return [
+            Timestamped(
+                read_bounded(folder, token.with_suffix(NOTE_SUFFIX).name, MAX_NOTE),
+                read_bounded(folder, token.name, MAX_TOKEN),
+            )
+            for token in tokens
+        ]
+    except OSError as error:
+        raise StorageFailed(f"cannot read the timestamps: {error.strerror}") from error
 
 
 def has_timestamp(folder: Path, size: int) -> bool:

@@ -2,7 +2,8 @@
 
 `ledger anchor` only writes files, so it needs no access to the running log and no right to append; the process that
 writes the log looks into the folder and records what is new. An entry's idempotency key is made of the token, so a
-token is recorded once, whatever restarts in between.
+token is recorded once, whatever restarts in between. The note must be this log's; the token itself is verified by
+`ledger anchor` before it is kept, and by whoever verifies an export: which authority to trust is the reader's choice.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ import pytest
 
 from consentgate.terminal import ExitCode
 from ledger.entry import parse
-from ledger.errors import LedgerError, TimestampInvalid, TimestampUnavailable
+from ledger.errors import ExportInvalid, LedgerError, StorageFailed, TimestampInvalid, TimestampUnavailable
 from ledger.export import write_export, write_sums
 from ledger.policy import LogPolicy
 from ledger.timestamp import read_roots, token_digest
@@ -226,3 +226,16 @@ def test_a_token_over_another_note_is_found(tmp_path: Path, authority: Authority
     write_sums(export)
     with pytest.raises(TimestampInvalid):
         verify_timestamps(export, POLICY, roots)
+
+
+def test_a_token_without_its_note_and_an_unreadable_one(tmp_path: Path) -> None:
+    folder = tmp_path / "tokens"
+    assert read_timestamps(folder) == []
+    path = write_timestamp(folder, 10, Timestamped(b"note", b"token"))
+    assert read_timestamps(folder) == [Timestamped(b"note", b"token")]
+    path.with_suffix(".note").unlink()
+    with pytest.raises(ExportInvalid):
+        read_timestamps(folder)
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(StorageFailed):
+        write_timestamp(tmp_path / "file", 10, Timestamped(b"note", b"token"))
