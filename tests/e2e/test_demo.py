@@ -96,8 +96,8 @@ def test_nothing_is_left_running(demo_run: DemoRun) -> None:
 
 
 def test_the_demo_fits_into_a_minute_of_two_cores(demo_run: DemoRun) -> None:
-    """Processor time, since wall-clock time says more about what else runs beside a test. About 50 s where measured."""
-    assert 10 < demo_run.cpu_seconds < 100, demo_run.output
+    """Processor time, since wall-clock time says more about what else runs beside a test. 50 to 90 s where measured."""
+    assert 10 < demo_run.cpu_seconds < 120, demo_run.output
 
 
 @contextmanager
