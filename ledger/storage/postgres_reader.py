@@ -18,7 +18,7 @@ from ledger.entry import format_time
 from ledger.errors import NotFound
 from ledger.storage.interface import Head
 from ledger.storage.postgres_connection import Session, connect_reader, storage_errors
-from ledger.storage.searchable import SearchFilters
+from ledger.storage.searchable import TIME_BLOCK_BITS, SearchFilters
 from ledger.tree import NodeId
 
 
@@ -72,14 +72,14 @@ class PostgresReader:
     def search(self, filters: SearchFilters, after_seq: int | None, limit: int) -> list[bytes]:
         """As LogReader."""
         conditions, values = _conditions(filters)
-        statement = (
-            "SELECT entry.leaf FROM searchable JOIN entry USING (seq) WHERE searchable.seq > %s"  # noqa: S608 - no values
-            + "".join(f" AND {condition}" for condition in conditions)
-            + " ORDER BY searchable.seq LIMIT %s"
-        )
         with self._reading() as cursor:
-            rows = cursor.execute(statement, [-1 if after_seq is None else after_seq, *values, limit])
-            return [row[0] for row in rows]
+            start, end = _bounds(cursor, filters, 0 if after_seq is None else after_seq + 1)
+            statement = (
+                "SELECT entry.leaf FROM searchable JOIN entry USING (seq) WHERE seq >= %s AND seq < %s"  # noqa: S608
+                + "".join(f" AND {condition}" for condition in conditions)
+                + " ORDER BY seq LIMIT %s"
+            )
+            return [row[0] for row in cursor.execute(statement, [start, end, *values, limit])]
 
     def checkpoint(self) -> bytes | None:
         """As LogReader."""
@@ -121,7 +121,32 @@ def _conditions(filters: SearchFilters) -> tuple[list[str], list[object]]:
     if filters.not_after is not None:
         given.append(("ts <= %s", format_time(filters.not_after)))
     if filters.category is not None:
-        given.append(("searchable.seq IN (SELECT seq FROM category WHERE category = %s)", filters.category))
+        condition = "EXISTS (SELECT 1 FROM category WHERE category = %s AND category.seq = searchable.seq)"
+        given.append((condition, filters.category))
     if filters.subjects:
         given.append(("subject = ANY (%s)", list(filters.subjects)))
     return [text for text, _ in given], [value for _, value in given]
+
+
+def _bounds(cursor: Cursor[TupleRow], filters: SearchFilters, start: int) -> tuple[int, int]:
+    """Bounds in time as bounds of seq, by the blocks of entries that can hold such a moment (as in SQLite)."""
+    row = cursor.execute("SELECT coalesce(max(seq) + 1, 0) FROM searchable").fetchone()
+    end = 0 if row is None else int(row[0])
+    blocks = (start >> TIME_BLOCK_BITS, (end - 1) >> TIME_BLOCK_BITS)
+    if filters.not_before is not None:
+        block = _block(cursor, blocks, "min", "ORDER BY ts DESC LIMIT 1) >= %s", format_time(filters.not_before))
+        start = end if block is None else max(start, block << TIME_BLOCK_BITS)
+    if filters.not_after is not None:
+        block = _block(cursor, blocks, "max", "ORDER BY ts LIMIT 1) <= %s", format_time(filters.not_after))
+        end = start if block is None else min(end, (block + 1) << TIME_BLOCK_BITS)
+    return start, end
+
+
+def _block(cursor: Cursor[TupleRow], blocks: tuple[int, int], wanted: str, condition: str, moment: str) -> int | None:
+    """The least or greatest block whose newest or oldest entry meets the condition."""
+    row = cursor.execute(
+        f"SELECT {wanted}(n) FROM generate_series(%s::bigint, %s::bigint) AS block (n) WHERE"  # noqa: S608 - constants
+        f" (SELECT ts FROM searchable WHERE (seq >> {TIME_BLOCK_BITS}) = n {condition}",
+        [*blocks, moment],
+    ).fetchone()
+    return None if row is None or row[0] is None else int(row[0])

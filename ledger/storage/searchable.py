@@ -10,6 +10,9 @@ from datetime import datetime
 
 from ledger.entry import Entry
 
+TIME_BLOCK_BITS = 12
+"""The storages index times by blocks of 2^12 entries; the index is part of their schemas."""
+
 
 @dataclass(frozen=True)
 class Searchable:

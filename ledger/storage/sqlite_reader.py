@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from ledger.entry import format_time
 from ledger.errors import NotFound
 from ledger.storage.interface import Head
 from ledger.storage.searchable import SearchFilters
 from ledger.storage.sqlite_connection import connect_reader, storage_errors
+from ledger.storage.sqlite_search import search
 from ledger.tree import NodeId
 
 KEYS_PER_QUERY = 500
@@ -59,15 +59,8 @@ class SqliteReader:
 
     def search(self, filters: SearchFilters, after_seq: int | None, limit: int) -> list[bytes]:
         """As LogReader."""
-        conditions, values = _conditions(filters)
-        statement = (
-            "SELECT entry.leaf FROM searchable JOIN entry USING (seq) WHERE searchable.seq > ?"  # noqa: S608 - no values
-            + "".join(f" AND {condition}" for condition in conditions)
-            + " ORDER BY searchable.seq LIMIT ?"
-        )
         with self._reading() as connection:
-            rows = connection.execute(statement, [-1 if after_seq is None else after_seq, *values, limit])
-            return [row[0] for row in rows]
+            return search(connection, filters, after_seq, limit)
 
     def checkpoint(self) -> bytes | None:
         """As LogReader."""
@@ -103,19 +96,3 @@ def _read_node(connection: sqlite3.Connection, node: NodeId) -> bytes:
     if row is None:
         raise NotFound(f"node {node.position} of level {node.level} is not stored")
     return bytes(row[0])
-
-
-def _conditions(filters: SearchFilters) -> tuple[list[str], list[str]]:
-    equal = ("subject", "institution", "kind", "purpose", "verdict", "reason")
-    given = [(f"{name} = ?", getattr(filters, name)) for name in equal if getattr(filters, name) is not None]
-    if filters.not_before is not None:
-        given.append(("ts >= ?", format_time(filters.not_before)))
-    if filters.not_after is not None:
-        given.append(("ts <= ?", format_time(filters.not_after)))
-    if filters.category is not None:
-        given.append(("searchable.seq IN (SELECT seq FROM category WHERE category = ?)", filters.category))
-    conditions, values = [text for text, _ in given], [value for _, value in given]
-    if filters.subjects:
-        conditions.append(f"subject IN ({','.join('?' * len(filters.subjects))})")
-        values.extend(filters.subjects)
-    return conditions, values

@@ -11,7 +11,7 @@ from ledger.chain import Chain
 from ledger.errors import HeadConflict, LedgerError, NotFound, StorageFailed
 from ledger.merkle import consistency_proof, inclusion_proof, root
 from ledger.storage.interface import Batch, Head, LogStorage
-from ledger.storage.searchable import SearchFilters
+from ledger.storage.searchable import TIME_BLOCK_BITS, SearchFilters
 from ledger.tree import NodeId, load_frontier, stored_consistency_proof, stored_inclusion_proof
 from tests.contract.log_storages import StorageKind
 from tests.support.log_batches import NOW, Wanted, batch_after, head_of, opened
@@ -238,6 +238,27 @@ def test_a_search_goes_on_after_a_seq_and_ends_at_its_limit(searched: LogStorage
     assert searched.search(SearchFilters(), 0, 10) == leaves[1:]
     assert searched.search(SearchFilters(subject=TOKEN), 1, 10) == [leaves[2]]
     assert searched.search(SearchFilters(), 4, 10) == []
+
+
+def test_bounds_in_time_hold_also_when_the_clock_went_back(storage: LogStorage) -> None:
+    """Times are looked up by blocks of entries, so there are several blocks, and entries that are out of order."""
+    block = 1 << TIME_BLOCK_BITS
+    seconds = [*range(block), *range(block - 40, 2 * block), 5, *range(2 * block, 2 * block + 60)]
+    fill(storage, EMPTY, [Wanted("log.opened", {}, None, second) for second in seconds])
+    leaves = storage.leaves(0, len(seconds))
+    for low, high in [
+        (0, 9),
+        (block - 45, block - 35),
+        (block + 7, block + 7),
+        (2 * block - 2, 2 * block + 2),
+        (9999999, 9999999),
+    ]:
+        filters = SearchFilters(not_before=NOW + timedelta(seconds=low), not_after=NOW + timedelta(seconds=high))
+        expected = [leaf for leaf, second in zip(leaves, seconds, strict=True) if low <= second <= high]
+        assert storage.search(filters, None, 100) == expected
+        assert storage.search(filters, 3, 100) == [leaf for leaf in expected if leaf not in leaves[:4]]
+    since = SearchFilters(not_before=NOW + timedelta(seconds=2 * block + 55))
+    assert storage.search(since, None, 100) == leaves[-5:]
 
 
 def test_a_thousand_tokens_can_be_asked_for_at_once(searched: LogStorage) -> None:

@@ -1,7 +1,9 @@
 """Version 1: leaves, nodes, idempotency keys, head, newest checkpoint, and what can be searched.
 
 The triggers guard against accidents, not against whoever owns the file. Columns of `searchable` are nullable
-because most kinds lack most fields; the indexes are partial so that such entries cost nothing.
+because most kinds lack most fields; the indexes are partial so that such entries cost nothing. All of them end in seq,
+in whose order searches answer. Times are looked up by blocks of 4096 entries (TIME_BLOCK_BITS): which blocks can hold a
+moment is a range of seq, whatever the clock did, and that range narrows every other index.
 """
 
 from __future__ import annotations
@@ -53,7 +55,7 @@ _TABLES = (
         CONSTRAINT category_pk PRIMARY KEY (category, seq)
     ) STRICT, WITHOUT ROWID""",
     "CREATE INDEX searchable_kind ON searchable (kind, seq)",
-    "CREATE INDEX searchable_ts ON searchable (ts, seq)",
+    "CREATE INDEX searchable_block ON searchable (seq >> 12, ts)",
 )
 _INDEXES = tuple(
     f"CREATE INDEX searchable_{column} ON searchable ({column}, seq) WHERE {column} IS NOT NULL" for column in _SEARCHED

@@ -53,7 +53,7 @@ _TABLES = (
         CONSTRAINT category_pk PRIMARY KEY (category, seq)
     )""",
     "CREATE INDEX searchable_kind ON searchable (kind, seq)",
-    "CREATE INDEX searchable_ts ON searchable (ts, seq)",
+    "CREATE INDEX searchable_block ON searchable ((seq >> 12), ts)",
 )
 _INDEXES = tuple(
     f"CREATE INDEX searchable_{column} ON searchable ({column}, seq) WHERE {column} IS NOT NULL" for column in _SEARCHED
