@@ -19,6 +19,7 @@ from consentgate.findings import show_findings
 from consentgate.logs import LogLevel
 from consentgate.terminal import ExitCode, new_app, run, show
 from gateway import examination
+from gateway.cli_erase import erase_command
 from gateway.cli_policy import policies
 from gateway.cli_scorecard import scorecards
 from gateway.config import GatewayConfig
@@ -29,6 +30,7 @@ from gateway.store.database import Database
 app = new_app("The postman: checks consent and law, computes on ciphertexts, records every decision.")
 app.add_typer(policies, name="policy")
 app.add_typer(scorecards, name="scorecard")
+app.command("erase")(erase_command)
 
 Config = Annotated[Path, typer.Option("--config", "-c", help="The gateway's configuration (gateway.toml).")]
 Development = Annotated[bool, typer.Option("--development", help="Accept a development CA.")]

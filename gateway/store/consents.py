@@ -17,10 +17,13 @@ from gateway.store.models import (
     AllowanceRow,
     CompanyRow,
     ConsentRow,
+    ErasureRow,
     RecordRow,
     SubjectRow,
     TransitionRow,
 )
+
+_ERASED = "This token's company was erased here at its wish; departments know no other token for it and this group."
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,12 @@ def pin_company(session: Session, code: str, entity: str) -> CompanyRow:
 
 
 def pin_subject(session: Session, company: CompanyRow, group: str, token: str) -> None:
-    """One token per company and group, and no token twice: else a company could not find its own accesses."""
+    """One token per company and group, and no token twice: else a company could not find its own accesses.
+
+    An erased token never again: who sends its old statements once more would undo the erasure.
+    """
+    if session.get(ErasureRow, token) is not None:
+        raise ConsentgateError(ErrorCode.SUBJECT_MISMATCH, field="consent_jws.subject", hint=_ERASED)
     pinned = session.execute(
         select(SubjectRow).where(SubjectRow.company_id == company.id, SubjectRow.grantee_group == group)
     ).scalar_one_or_none()

@@ -11,6 +11,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import Engine, create_engine, event, text
@@ -64,6 +65,25 @@ class Database:
     async def check(self) -> None:
         """Raises STORE_UNAVAILABLE unless the database answers: for the health service."""
         await self.run(lambda session: session.execute(text("SELECT 1")))
+
+    def scrub(self) -> None:
+        """After deletions: SQLite's files are written anew from what is left; a database server looks after its own."""
+        if self.engine.dialect.name != "sqlite":
+            return
+        with self.engine.connect() as connection:
+            raw = connection.connection.cursor()
+            raw.execute("VACUUM")
+            busy, _, _ = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            raw.close()
+        if busy:
+            raise ConsentgateError(ErrorCode.STORE_UNAVAILABLE, private="another process reads the write-ahead log")
+
+    def files(self) -> list[Path]:
+        """SQLite's files; none for a database server."""
+        name = self.engine.url.database
+        if self.engine.dialect.name != "sqlite" or not name:
+            return []
+        return [path for suffix in ("", "-wal", "-journal") if (path := Path(name + suffix)).exists()]
 
     def close(self) -> None:
         """Closes all connections."""

@@ -7,7 +7,7 @@ finishes with the same idempotency key and the very same bytes.
 Company codes stand in `companies` and inside the signed statements kept as evidence, nowhere else: this database is
 private to the operator. Ciphertext columns are never stored; answers are, until `answers.expires_at`.
 
-Left out: encryption of the side table under per-subject keys and erasure (later issue).
+Left out: encryption of the side table under per-subject keys (erasure deletes rows: `gateway.erasure`).
 Nothing here is specific to one database; NOT NULL is the rule, absence is expressed by an absent row.
 """
 
@@ -256,6 +256,17 @@ class PolicyRow(Base):
 
     id: Mapped[int] = mapped_column(Key, primary_key=True)
     digest: Mapped[str] = mapped_column(String(64))
+    record_id: Mapped[int] = mapped_column(ForeignKey("records.id"), unique=True)
+
+    record: Mapped[RecordRow] = relationship()
+
+
+class ErasureRow(Base):
+    """A token whose company was forgotten, and the record that says so; it may never be pinned again."""
+
+    __tablename__ = "erasures"
+
+    token: Mapped[str] = mapped_column(String(32), primary_key=True)
     record_id: Mapped[int] = mapped_column(ForeignKey("records.id"), unique=True)
 
     record: Mapped[RecordRow] = relationship()

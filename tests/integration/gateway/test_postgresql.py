@@ -13,6 +13,7 @@ from sqlalchemy import text
 
 from consentgate.errors import ConsentgateError, ErrorCode
 from gateway.consent import Move
+from gateway.erasure import Erased, erase, prove
 from gateway.store import migrate
 from gateway.store.database import Database
 from gateway.store.models import Base
@@ -54,7 +55,7 @@ def test_a_migrated_database_equals_the_metadata(url: str) -> None:
     with database.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert autogenerate.compare_metadata(context, Base.metadata) == []
-    assert migrate.revisions(database.engine) == ("0001", "0001")
+    assert migrate.revisions(database.engine) == ("0002", "0002")
     database.close()
 
 
@@ -111,3 +112,13 @@ async def test_pages_and_counts(house: House) -> None:
     assert sum(each.uses for each in [*own, *rest]) == 1
     listed = await house.scorecards.list(house.bank, 0, 9)
     assert len(listed) == 1
+
+
+async def test_erasure(house: House) -> None:
+    await house.score()
+    await house.consents.move(house.transition("REVOKE"), Move.REVOKE, house.company())
+    house.clock.forward(hours=1)
+    company = house.federation.company
+    assert erase(house.database, company.subject, house.clock) == Erased(consents=1, requests=1, company=True)
+    assert await house.upkeep.round()
+    assert prove(house.database, company.subject, company.code, house.federation.anchors).complete

@@ -58,11 +58,11 @@ def config(tmp_path: Path) -> Path:
 
 def test_migrate(gateway, config: Path) -> None:  # type: ignore[no-untyped-def]
     code, out, _ = gateway("migrate", "--config", config, "--json")
-    assert (code, json.loads(out)) == (0, {"before": None, "after": "0001"})
+    assert (code, json.loads(out)) == (0, {"before": None, "after": "0002"})
     code, out, _ = gateway("migrate", "--config", config)
-    assert (code, out) == (0, "schema 0001, as before\n")
+    assert (code, out) == (0, "schema 0002, as before\n")
     database = Database(f"sqlite:///{config.parent / 'gateway.db'}")
-    assert revisions(database.engine) == ("0001", "0001")
+    assert revisions(database.engine) == ("0002", "0002")
     database.close()
 
 
@@ -78,7 +78,7 @@ def test_check_names_cause_and_cure_of_each(gateway, config: Path) -> None:  # t
     assert found["ledger TCP"]["code"] == found["department tax TCP"]["code"] == "CONNECTION_REFUSED"
     gateway("migrate", "--config", config)
     _, out, _ = gateway("check", "--config", config)
-    assert "schema 0001" in out
+    assert "schema 0002" in out
 
 
 def test_check_goes_on_after_a_defect(gateway, config: Path) -> None:  # type: ignore[no-untyped-def]

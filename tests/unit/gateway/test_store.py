@@ -47,10 +47,10 @@ def test_the_comparison_finds_a_difference(database: Database) -> None:
 
 
 def test_migrating_twice_changes_nothing(database: Database) -> None:
-    assert migrate.revisions(database.engine) == (None, "0001")
+    assert migrate.revisions(database.engine) == (None, "0002")
     for _ in range(2):
         migrate.upgrade(database.engine)
-        assert migrate.revisions(database.engine) == ("0001", "0001")
+        assert migrate.revisions(database.engine) == ("0002", "0002")
 
 
 def test_a_database_of_a_newer_program_is_refused(database: Database) -> None:
