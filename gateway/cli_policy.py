@@ -18,7 +18,10 @@ from gateway.policy_bundle import PACKAGED, PolicyBundle
 
 policies = typer.Typer(help="Validate the policies, and ask them.", no_args_is_help=True)
 
-Directory = Annotated[Path, typer.Option("--policies", help="Folder of *.cedar, schema and categories.")]
+Directory = Annotated[
+    Path,
+    typer.Option("--policies", help="Folder of *.cedar, schema and categories.", show_default="the packaged ones"),
+]
 Institutions = Annotated[Path, typer.Option("--institutions", help="The institutions file (institutions.toml).")]
 AsJson = Annotated[bool, typer.Option("--json", help="Results as JSON.")]
 INSTITUTIONS_TOML = Path("institutions.toml")

@@ -78,7 +78,8 @@ def test_independent_verifier_is_independent():
 def test_every_forgery_is_a_vector():
     assert [case["name"] for case in CASES] == [forgery.name for forgery in FORGERIES]
     folders = {path.name for path in (FOLDER / vectors.DEFECTS).iterdir()}
-    assert folders == {Path(case["folder"]).name for case in CASES}
+    # A defect of time alone differs in no file, and git keeps no empty folder.
+    assert folders <= {Path(case["folder"]).name for case in CASES}
 
 
 def test_vectors_equal_a_fresh_generation(tmp_path: Path):
