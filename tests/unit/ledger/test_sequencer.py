@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ledger.chain import Chain
-from ledger.errors import LedgerCorrupt, LedgerStopped, StorageFailed
+from ledger.errors import EntryInvalid, LedgerCorrupt, LedgerStopped, StorageFailed
 from ledger.sequencer import BATCH_LIMIT, Recorded, Sequencer
 from ledger.storage.interface import Batch, Head
 from ledger.storage.sqlite import SqliteStorage
@@ -131,3 +131,9 @@ async def test_a_corrupt_history_ends_the_work_and_those_who_wait_are_told(
     with pytest.raises(LedgerStopped):
         await waiting
     assert not sequencer.is_settled
+
+
+@pytest.mark.parametrize("key", ["", "x" * 129, "a\x00b", "a\nb"], ids=["empty", "long", "zero byte", "line"])
+async def test_a_key_that_a_database_could_not_hold_is_refused(sequencer: Sequencer, key: str) -> None:
+    with pytest.raises(EntryInvalid, match="key"):
+        await sequencer.add(KIND, transition(), key)
