@@ -101,6 +101,13 @@ CASES: list[tuple[Channel, type[Any], str, Message, str]] = [
     (company, ConsentServiceStub, "ListAccesses", consent_pb2.ListAccessesRequest(page_size=201), "page_size"),
     (company, ConsentServiceStub, "ListAccesses", consent_pb2.ListAccessesRequest(after_seq=2**60), "after_seq"),
     (
+        company,
+        ConsentServiceStub,
+        "ListSubjectHistories",
+        consent_pb2.ListSubjectHistoriesRequest(subject="A" * 32),
+        "subject",
+    ),
+    (
         bank,
         ScorecardServiceStub,
         "RegisterScorecard",
