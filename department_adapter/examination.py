@@ -14,6 +14,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from consentgate.anchors import Anchors
+from consentgate.database import Database
 from consentgate.doctor import Finding, TlsPaths, Verdict, examine_files, healthy
 from consentgate.doctor_connection import examine_connection
 from consentgate.errors import ConsentgateError, ErrorCode
@@ -29,7 +30,6 @@ from department_adapter.sources.interface import Source
 from department_adapter.sources.opening import open_source
 from department_adapter.sources.sql import READ_ONLY_ENFORCED
 from department_adapter.state import migrate
-from department_adapter.state.database import StateDatabase
 
 LEDGER = "ledger "
 """Begins the names of checks that another process decides."""
@@ -118,7 +118,7 @@ def _state(config: AdapterConfig) -> str:
                 ErrorCode.CONFIG_INVALID, field=f"state: {file.parent}", hint="Create the folder of the state file."
             )
         return "does not exist yet; the first start creates it"
-    database = StateDatabase(config.state)
+    database = Database(config.state, "state")
     try:
         found, newest = migrate.revisions(database.engine)
     finally:

@@ -13,12 +13,12 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from consentgate.database import Database
 from consentgate.errors import ConsentgateError, ErrorCode
 from consentgate.history import HistoryStatement, sign_history
 from consentgate.signing import InstitutionSigner
 from department_adapter.state import subjects as store
 from department_adapter.state import tail as positions
-from department_adapter.state.database import StateDatabase
 from department_adapter.state.tail import Position
 from department_adapter.tail import Tail
 from ledger.history import SubjectHistory
@@ -28,7 +28,7 @@ class Histories:
     """Makes statements of subjects' histories."""
 
     def __init__(
-        self, database: StateDatabase, tail: Tail, signer: InstitutionSigner, clock: Callable[[], datetime]
+        self, database: Database, tail: Tail, signer: InstitutionSigner, clock: Callable[[], datetime]
     ) -> None:
         self._database = database
         self._tail = tail

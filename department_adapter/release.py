@@ -21,6 +21,7 @@ import structlog
 
 from consentgate import answer, evidence
 from consentgate.anchors import Anchors
+from consentgate.database import Database
 from consentgate.errors import ConsentgateError, ErrorCode
 from consentgate.evidence import EvidenceBundle, ReleaseOrder
 from consentgate.signing import InstitutionSigner
@@ -33,7 +34,6 @@ from department_adapter.sources.interface import Row, Source
 from department_adapter.state import answers as store
 from department_adapter.state import tail as ledger_view
 from department_adapter.state.answers import Answer
-from department_adapter.state.database import StateDatabase
 from department_adapter.tail import Tail
 from ledger.entry import leaf_hash
 
@@ -73,7 +73,7 @@ class ReleaseParts:
     source: Source
     encryption: Encryption
     signer: InstitutionSigner
-    database: StateDatabase
+    database: Database
     tail: Tail
     clock: Callable[[], datetime]
 

@@ -21,6 +21,7 @@ from datetime import datetime, timedelta
 
 from consentgate import evidence
 from consentgate.anchors import Anchors
+from consentgate.database import Database
 from consentgate.errors import ConsentgateError, ErrorCode
 from consentgate.identity import SpiffeId
 from consentgate.statements import (
@@ -31,7 +32,6 @@ from consentgate.statements import (
 )
 from department_adapter.projection import ConsentFact
 from department_adapter.state import restrictions as store
-from department_adapter.state.database import StateDatabase
 from department_adapter.state.restrictions import DirectRestriction
 from department_adapter.tail import Tail
 
@@ -51,7 +51,7 @@ def check_unrestricted(said: Iterable[DirectRestriction], version: int, recorded
 class Revocations:
     """Takes companies' direct statements."""
 
-    def __init__(self, anchors: Anchors, database: StateDatabase, tail: Tail, clock: Callable[[], datetime]) -> None:
+    def __init__(self, anchors: Anchors, database: Database, tail: Tail, clock: Callable[[], datetime]) -> None:
         self._anchors = anchors
         self._database = database
         self._tail = tail

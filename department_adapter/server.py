@@ -19,6 +19,7 @@ import structlog
 
 from consentgate.anchors import Anchors
 from consentgate.channel import open_aio_channel
+from consentgate.database import Database
 from consentgate.errors import ConsentgateError, ErrorCode
 from consentgate.identity import Role, SpiffeId
 from consentgate.server import MemberServer, Service, build_server, serve_until_signal
@@ -38,7 +39,6 @@ from department_adapter.servicers.revocations import RevocationServicer
 from department_adapter.sources.interface import Source
 from department_adapter.sources.opening import open_source
 from department_adapter.state import answers, migrate
-from department_adapter.state.database import StateDatabase
 from department_adapter.tail import GrpcFeed, Tail
 from ledger.errors import KeyInvalid
 from ledger.note import SignatureType
@@ -68,7 +68,7 @@ class Adapter:
     server: MemberServer
     tail: Tail
     encryption: Encryption
-    database: StateDatabase
+    database: Database
     source: Source
 
     async def run(self, config: AdapterConfig) -> None:
@@ -93,7 +93,7 @@ async def open_adapter(
     catalogue = Catalogue(config.department, mapping.columns)
     witness = None if config.witness is None else open_witness(config.witness, anchors)
     source = open_source(mapping)
-    database = StateDatabase(config.state)
+    database = Database(config.state, "state")
     encryption = Encryption(config.encryption)
     channel = open_aio_channel(
         config.ledger.address, SpiffeId.parse(config.ledger.peer), tls, allow_development_ca=allow_development_ca
@@ -141,7 +141,7 @@ class Truth:
     """What must work for this adapter to answer."""
 
     source: Source
-    database: StateDatabase
+    database: Database
     tail: Tail
 
     async def check(self) -> None:
@@ -173,7 +173,7 @@ def open_witness(table: WitnessTable, anchors: Anchors) -> Witness:
         raise ConsentgateError(ErrorCode.CONFIG_INVALID, field="witness", private=type(error).__name__) from error
 
 
-async def keep_tidy(database: StateDatabase, clock: Callable[[], datetime]) -> None:
+async def keep_tidy(database: Database, clock: Callable[[], datetime]) -> None:
     """Forgets answers that nobody can ask for any more; never ends."""
     while True:
         before = int((clock() - KEEP_ANSWERS).timestamp())

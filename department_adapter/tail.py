@@ -26,13 +26,13 @@ import structlog
 from sqlalchemy.orm import Session
 
 from consentgate.anchors import Anchors
+from consentgate.database import Database
 from consentgate.error_status import from_rpc_error, translate
 from consentgate.errors import ConsentgateError, ErrorCode
 from consentgate.v1 import ledger_pb2, ledger_pb2_grpc
 from department_adapter.projection import TEACHING, Lesson, project, touched
 from department_adapter.state import subjects
 from department_adapter.state import tail as store
-from department_adapter.state.database import StateDatabase
 from department_adapter.state.subjects import VerifiedPrefix
 from department_adapter.state.tail import Position
 from ledger.chain import Chain
@@ -113,7 +113,7 @@ class Tail:
     def __init__(
         self,
         feed: LedgerFeed,
-        database: StateDatabase,
+        database: Database,
         anchors: Anchors,
         clock: Callable[[], datetime],
         patience: timedelta | None = None,

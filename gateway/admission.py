@@ -12,6 +12,7 @@ from datetime import datetime
 
 from consentgate import canonical, evidence, signing
 from consentgate.anchors import Anchors
+from consentgate.database import Database
 from consentgate.errors import ConsentgateError, ErrorCode
 from consentgate.identity import SpiffeId
 from consentgate.statements import ScoreRequestClaims
@@ -20,7 +21,6 @@ from gateway.policy import SCORE_ACTION, ConsentFacts, Policy, Question, Ruling
 from gateway.scorecards import JudgedScorecard, find_judged
 from gateway.store import consents, keys, requests
 from gateway.store.consents import StoredConsent
-from gateway.store.database import Database
 from gateway.store.keys import StoredKey
 from gateway.store.requests import StoredRequest
 

@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from consentgate import logs
+from consentgate.database import Database
 from consentgate.doctor import healthy
 from consentgate.findings import show_findings
 from consentgate.logs import LogLevel
@@ -25,7 +26,6 @@ from gateway.cli_scorecard import scorecards
 from gateway.config import GatewayConfig
 from gateway.server import open_gateway
 from gateway.store import migrate as migrations
-from gateway.store.database import Database
 
 app = new_app("The postman: checks consent and law, computes on ciphertexts, records every decision.")
 app.add_typer(policies, name="policy")

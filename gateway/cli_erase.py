@@ -14,12 +14,12 @@ from typing import Annotated
 import typer
 
 from consentgate.anchors import Anchors
+from consentgate.database import Database
 from consentgate.errors import ConsentgateError, ErrorCode
 from consentgate.statements import check_company
 from consentgate.terminal import ExitCode, confirm, show
 from gateway.config import GatewayConfig
 from gateway.erasure import ELSEWHERE, Erased, Proof, erase, prove
-from gateway.store.database import Database
 
 
 def erase_command(

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from consentgate import canonical, evidence, signing
 from consentgate.anchors import Anchors
+from consentgate.database import Database
 from consentgate.errors import ConsentgateError, ErrorCode
 from consentgate.identity import Role, SpiffeId
 from consentgate.statements import (
@@ -29,7 +30,6 @@ from gateway.recorder import Recorder
 from gateway.store import approvals, records
 from gateway.store import consents as store
 from gateway.store.consents import StoredConsent
-from gateway.store.database import Database
 from ledger.entry import format_time
 from ledger.receipt import Receipt
 

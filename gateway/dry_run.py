@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from consentgate import evidence
 from consentgate.anchors import Anchors
+from consentgate.database import Database
 from consentgate.errors import ConsentgateError, ErrorCode
 from consentgate.identity import SpiffeId
 from consentgate.scorecard import ScorecardHeader
@@ -33,7 +34,6 @@ from gateway.policy_bundle import PolicyBasis
 from gateway.scorecards import JudgedScorecard, find_judged
 from gateway.store import approvals, consents, keys
 from gateway.store.consents import StoredConsent
-from gateway.store.database import Database
 
 UNSIGNED = "0" * 32
 """Request id of a question that is not a request."""

@@ -22,11 +22,11 @@ from datetime import UTC, datetime
 from sqlalchemy.orm import Session
 
 from consentgate.anchors import Anchors
+from consentgate.database import Database
 from consentgate.errors import ConsentgateError, ErrorCode
 from gateway.consent import ConsentState
 from gateway.store import erasures as store
 from gateway.store import records
-from gateway.store.database import Database
 from ledger.errors import LedgerError
 from ledger.receipt import Receipt
 from ledger.verify import verify_receipt

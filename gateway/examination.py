@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from consentgate.anchors import Anchors
+from consentgate.database import Database
 from consentgate.doctor import Finding, TlsPaths, Verdict, examine_files, healthy
 from consentgate.doctor_connection import examine_connection
 from consentgate.findings import describe_anchors, loaded, look, member_ca_file
@@ -20,7 +21,6 @@ from gateway.config import SQLITE_FILE, GatewayConfig
 from gateway.policy_bundle import PolicyBundle
 from gateway.server import check_identity
 from gateway.store import migrate
-from gateway.store.database import Database
 
 NEIGHBOURS = ("ledger ", "department ")
 """Begin the names of checks that another process decides."""

@@ -13,11 +13,11 @@ from sqlalchemy.orm import Session
 
 from consentgate import canonical, evidence
 from consentgate.anchors import Anchors
+from consentgate.database import Database
 from consentgate.identity import SpiffeId
 from gateway.recorder import Recorder
 from gateway.store import keys as store
 from gateway.store import records
-from gateway.store.database import Database
 from ledger.receipt import Receipt
 
 

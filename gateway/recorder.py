@@ -13,9 +13,9 @@ import structlog
 
 from consentgate import canonical
 from consentgate.anchors import Anchors
+from consentgate.database import Database
 from consentgate.errors import ConsentgateError, ErrorCode
 from gateway.store import records
-from gateway.store.database import Database
 from ledger.errors import LedgerError, QuorumNotMet
 from ledger.receipt import Receipt
 from ledger.verify import verify_receipt

@@ -15,13 +15,13 @@ from sqlalchemy.orm import Session
 from consentgate import answer
 from consentgate.anchors import Anchors
 from consentgate.answer import VerifiedAnswer
+from consentgate.database import Database
 from consentgate.errors import ConsentgateError, ErrorCode
 from consentgate.evidence import ReleaseOrder
 from consentgate.scorecard import HeaderDepartment
 from gateway.decision import release_key
 from gateway.departments import Absence, DepartmentAnswer
 from gateway.store import records, requests
-from gateway.store.database import Database
 from gateway.store.requests import StoredAnswer
 from paillier import wire
 from paillier.errors import PaillierError

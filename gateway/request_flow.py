@@ -26,6 +26,7 @@ import structlog
 
 from consentgate import evidence
 from consentgate.anchors import Anchors
+from consentgate.database import Database
 from consentgate.errors import ConsentgateError, ErrorCode
 from consentgate.evidence import EvidenceBundle, ReleaseOrder
 from consentgate.identity import SpiffeId
@@ -37,7 +38,6 @@ from gateway.policy import Policy
 from gateway.recorder import Recorder
 from gateway.reservation import Proposal, Reservations
 from gateway.store import requests as store
-from gateway.store.database import Database
 from gateway.store.requests import Allowance, StoredAnswer, StoredRequest
 from ledger.receipt import Receipt
 

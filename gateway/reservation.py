@@ -14,6 +14,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from consentgate import canonical
+from consentgate.database import Database
 from consentgate.errors import ConsentgateError, ErrorCode
 from gateway import consent as rules
 from gateway.admission import Asked, Refusal, Target
@@ -28,7 +29,6 @@ from gateway.policy import Ruling
 from gateway.scorecards import find_judged
 from gateway.store import consents, records, requests
 from gateway.store.consents import StoredConsent
-from gateway.store.database import Database
 from gateway.store.requests import NewAllowance, NewRequest, StoredRequest
 from ledger.commitment import new_salt
 

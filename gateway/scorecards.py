@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session
 
 from consentgate import canonical, evidence
 from consentgate.anchors import Anchors
+from consentgate.database import Database
 from consentgate.errors import ConsentgateError, ErrorCode
 from consentgate.identity import Role, SpiffeId
 from consentgate.scorecard import Scorecard, ScorecardHeader, ScorecardWeights
@@ -32,7 +33,6 @@ from gateway.recorder import Recorder
 from gateway.store import approvals as store
 from gateway.store import records
 from gateway.store.approvals import StoredApproval, StoredScorecard
-from gateway.store.database import Database
 from ledger.entry import ZERO_HASH
 from ledger.receipt import Receipt
 

@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 
 from consentgate.anchors import Anchors
 from consentgate.channel import open_aio_channel
+from consentgate.database import Database
 from consentgate.errors import ConsentgateError, ErrorCode
 from consentgate.identity import Role, SpiffeId
 from consentgate.server import MemberServer, Service, build_server, serve_until_signal
@@ -37,7 +38,6 @@ from gateway.servicers.keys import KeyServicer
 from gateway.servicers.scorecard import ScorecardServicer
 from gateway.servicers.scoring import ScoringServicer
 from gateway.store import migrate
-from gateway.store.database import Database
 from gateway.upkeep import Upkeep
 from ledger_service.client import LedgerPort
 

@@ -14,11 +14,11 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from consentgate.database import Database
 from consentgate.error_status import translate
 from gateway.consents import Consents
 from gateway.recorder import Recorder
 from gateway.store import records, requests
-from gateway.store.database import Database
 from gateway.store.models import PolicyRow
 from ledger.entry import ZERO_HASH
 

@@ -1,41 +1,12 @@
-"""Bringing a database to the newest schema, and comparing the two (alembic, run from code: no ini file)."""
+"""The state's schema: its migrations, and what the adapter and its commands do with them."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Engine
-from sqlalchemy.exc import SQLAlchemyError
+from consentgate.migrations import Migrations
 
-from consentgate.errors import ConsentgateError, ErrorCode
+MIGRATIONS = Migrations(Path(__file__).parent / "migrations", "state")
 
-MIGRATIONS = Path(__file__).parent / "migrations"
-
-
-def _config(engine: Engine) -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    config.attributes["engine"] = engine
-    return config
-
-
-def upgrade(engine: Engine) -> None:
-    """Applies every migration that is missing; raises STORE_UNAVAILABLE when the database refuses."""
-    try:
-        command.upgrade(_config(engine), "head")
-    except SQLAlchemyError as error:
-        raise ConsentgateError(ErrorCode.STORE_UNAVAILABLE, private=type(error).__name__) from error
-
-
-def revisions(engine: Engine) -> tuple[str | None, str | None]:
-    """(revision of the database, newest revision of this program)."""
-    newest = ScriptDirectory.from_config(_config(engine)).get_current_head()
-    try:
-        with engine.connect() as connection:
-            return MigrationContext.configure(connection).get_current_revision(), newest
-    except SQLAlchemyError as error:
-        raise ConsentgateError(ErrorCode.STORE_UNAVAILABLE, private=type(error).__name__) from error
+upgrade = MIGRATIONS.upgrade
+revisions = MIGRATIONS.revisions

@@ -7,6 +7,7 @@ from datetime import datetime
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from consentgate import convert
+from consentgate.database import Database
 from consentgate.errors import CATALOGUE
 from consentgate.interceptors import Context, caller_of
 from consentgate.v1 import scoring_pb2, scoring_pb2_grpc
@@ -14,7 +15,6 @@ from gateway.dry_run import DryRun, DryRunner
 from gateway.request_flow import RequestFlow
 from gateway.servicers.paging import page_size, page_start, page_token
 from gateway.store import requests
-from gateway.store.database import Database
 from gateway.store.requests import RequestState, StoredRequest
 
 STATES = {

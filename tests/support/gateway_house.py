@@ -26,6 +26,7 @@ import pytest
 from sqlalchemy import event
 
 from consentgate import evidence
+from consentgate.database import Database
 from consentgate.errors import ConsentgateError, ErrorCode
 from consentgate.evidence import EvidenceBundle
 from consentgate.history import HistoryStatement
@@ -42,7 +43,6 @@ from gateway.recorder import Recorder
 from gateway.request_flow import FlowParts, OnStep, RequestFlow, ScoreAnswer
 from gateway.scorecards import Scorecards
 from gateway.store import migrate, requests
-from gateway.store.database import Database
 from gateway.store.requests import StoredRequest
 from gateway.upkeep import Upkeep
 from ledger.entry import Entry, parse

@@ -1,4 +1,4 @@
-"""alembic's entry point: runs migrations on the engine that `gateway.store.migrate` hands over."""
+"""alembic's entry point: runs migrations on the engine that `consentgate.migrations` hands over."""
 
 from alembic import context
 

@@ -15,6 +15,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.exc import DBAPIError
 
+from consentgate.database import Database
 from consentgate.errors import ConsentgateError, ErrorCode
 from department_adapter.mapping import Mapping
 from department_adapter.reservation import reserve
@@ -22,7 +23,6 @@ from department_adapter.sources.opening import open_source
 from department_adapter.sources.sql import SqlSource
 from department_adapter.state import answers, migrate
 from department_adapter.state.answers import Answer, Reservation
-from department_adapter.state.database import StateDatabase
 from department_adapter.state.models import Base
 from department_adapter.uses import CalendarUnit
 from tests.support.federation import NOW, Federation
@@ -54,20 +54,20 @@ def url(server: str) -> str:
 
 
 @pytest.fixture
-def state(url: str) -> Iterator[StateDatabase]:
-    database = StateDatabase(url)
+def state(url: str) -> Iterator[Database]:
+    database = Database(url, "state")
     migrate.upgrade(database.engine)
     yield database
     database.close()
 
 
-def test_migrations_equal_the_models(state: StateDatabase) -> None:
+def test_migrations_equal_the_models(state: Database) -> None:
     with state.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, Base.metadata) == []
 
 
-def test_last_use_goes_to_one_of_many(state: StateDatabase, federation: Federation) -> None:
+def test_last_use_goes_to_one_of_many(state: Database, federation: Federation) -> None:
     """Serialisable for real: eight leaves at once, two uses left."""
     consent = federation.sign_consent(federation.consent_claims(total_uses=2))
     orders = []
@@ -92,7 +92,7 @@ def test_last_use_goes_to_one_of_many(state: StateDatabase, federation: Federati
     assert set(refused) <= {ErrorCode.CONSENT_FREQUENCY, ErrorCode.STORE_UNAVAILABLE}
 
 
-def test_one_leaf_one_answer_among_many(state: StateDatabase) -> None:
+def test_one_leaf_one_answer_among_many(state: Database) -> None:
     leaf = "1" * 64
     state.transact(lambda session: answers.reserve(session, Reservation(leaf, "c" * 32, 1, 100)))
     found: list[Answer] = []

@@ -11,11 +11,11 @@ from alembic import autogenerate
 from alembic.migration import MigrationContext
 from sqlalchemy import text
 
+from consentgate.database import Database
 from consentgate.errors import ConsentgateError, ErrorCode
 from gateway.consent import Move
 from gateway.erasure import Erased, erase, prove
 from gateway.store import migrate
-from gateway.store.database import Database
 from gateway.store.models import Base
 from tests.support.federation import hex16
 from tests.support.gateway_house import House

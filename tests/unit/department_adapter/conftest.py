@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from consentgate.database import Database
 from department_adapter.state import migrate
-from department_adapter.state.database import StateDatabase
 from tests.support.federation import Federation
 
 
@@ -18,8 +18,8 @@ def federation() -> Federation:
 
 
 @pytest.fixture
-def state(tmp_path: Path) -> Iterator[StateDatabase]:
-    database = StateDatabase(f"sqlite:///{tmp_path}/state.db")
+def state(tmp_path: Path) -> Iterator[Database]:
+    database = Database(f"sqlite:///{tmp_path}/state.db", "state")
     migrate.upgrade(database.engine)
     yield database
     database.close()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy.orm import Session
 
 from consentgate import canonical
+from consentgate.database import Database
 from consentgate.evidence import EvidenceBundle, ReleaseOrder
 from department_adapter.projection import (
     ApprovalHead,
@@ -18,7 +19,6 @@ from department_adapter.projection import (
     Touched,
 )
 from department_adapter.state import tail
-from department_adapter.state.database import StateDatabase
 from tests.support.federation import Federation
 
 
@@ -47,7 +47,7 @@ class Standing:
         """The same with other facts about the consent."""
         return replace(self, consent=replace(self.consent, **consent))  # type: ignore[arg-type]
 
-    def learn(self, state: StateDatabase, *, decision_stands: bool = False) -> None:
+    def learn(self, state: Database, *, decision_stands: bool = False) -> None:
         """Writes everything; where wanted also that the decision stands at its index."""
         decision = self.order.decision
         decisions = {decision.index: DecisionFact(self.order.leaf_hash, decision.entry.ts)}

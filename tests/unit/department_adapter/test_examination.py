@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from consentgate import evidence
 from consentgate.anchors import Anchors
+from consentgate.database import Database
 from consentgate.doctor import Finding, Verdict, healthy
 from consentgate.errors import ConsentgateError
 from consentgate.terminal import ExitCode, exit_code
@@ -20,7 +21,6 @@ from department_adapter import examination
 from department_adapter.cli import app
 from department_adapter.config import AdapterConfig
 from department_adapter.state import migrate
-from department_adapter.state.database import StateDatabase
 from ledger.note import SignatureType, VerifierKey
 from tests.integration.department_adapter.house import write_files
 from tests.support.federation import Federation, institution, person
@@ -174,7 +174,7 @@ def test_companies_with_two_rows_are_a_warning(folder: Path) -> None:
 
 def test_state_that_must_be_upgraded_is_left_alone(folder: Path) -> None:
     config = AdapterConfig.load(folder / "adapter.toml")
-    database = StateDatabase(config.state)
+    database = Database(config.state, "state")
     database.engine.connect().close()
     newest = migrate.revisions(database.engine)[1]
     assert found(folder)["state"].cause == f"schema None; the next start brings it to {newest}"

@@ -14,6 +14,7 @@ from alembic.command import downgrade
 from alembic.command import upgrade as upgrade_to
 from sqlalchemy import text
 
+from consentgate.database import Database
 from consentgate.errors import ConsentgateError, ErrorCode
 from consentgate.history import verify_history
 from department_adapter import tail as tail_module
@@ -21,7 +22,6 @@ from department_adapter.histories import Histories
 from department_adapter.state import migrate
 from department_adapter.state import subjects as store
 from department_adapter.state import tail as positions
-from department_adapter.state.database import StateDatabase
 from department_adapter.state.subjects import VerifiedPrefix
 from department_adapter.tail import Extension, Tail
 from ledger.entry import leaf_hash
@@ -46,14 +46,14 @@ class Department:
     """A tail over a log, and what it says about subjects."""
 
     federation: Federation
-    state: StateDatabase
+    state: Database
     log: WitnessedLog
     clock: Clock
     feed: LogFeed
     tail: Tail
 
     @classmethod
-    def over(cls, federation: Federation, state: StateDatabase, log: WitnessedLog) -> Department:
+    def over(cls, federation: Federation, state: Database, log: WitnessedLog) -> Department:
         clock = Clock()
         feed = LogFeed(log, clock)
         tail = Tail(feed, state, federation.anchors, clock, timedelta(seconds=3))
@@ -94,7 +94,7 @@ def log() -> WitnessedLog:
 
 
 @pytest.fixture
-def department(federation: Federation, state: StateDatabase, log: WitnessedLog) -> Department:
+def department(federation: Federation, state: Database, log: WitnessedLog) -> Department:
     return Department.over(federation, state, log)
 
 
@@ -189,9 +189,9 @@ async def test_nothing_is_said_while_the_view_is_old_or_refused(department: Depa
 
 
 @pytest.fixture
-def old_state(tmp_path: Path, federation: Federation, log: WitnessedLog) -> StateDatabase:
+def old_state(tmp_path: Path, federation: Federation, log: WitnessedLog) -> Database:
     """What the version before left: a position, and projections that it learned."""
-    database = StateDatabase(f"sqlite:///{tmp_path}/old.db")
+    database = Database(f"sqlite:///{tmp_path}/old.db")
     migrate.upgrade(database.engine)
 
     async def follow() -> None:
@@ -200,16 +200,16 @@ def old_state(tmp_path: Path, federation: Federation, log: WitnessedLog) -> Stat
             await before.catch_up()
 
     asyncio.run(follow())
-    downgrade(migrate._config(database.engine), "0001")
+    downgrade(migrate.MIGRATIONS.config(database.engine), "0001")
     return database
 
 
-def upgraded(state: StateDatabase) -> StateDatabase:
-    upgrade_to(migrate._config(state.engine), "head")
+def upgraded(state: Database) -> Database:
+    upgrade_to(migrate.MIGRATIONS.config(state.engine), "head")
     return state
 
 
-def test_an_upgrade_keeps_what_was_verified_and_nothing_derived(old_state: StateDatabase, log: WitnessedLog) -> None:
+def test_an_upgrade_keeps_what_was_verified_and_nothing_derived(old_state: Database, log: WitnessedLog) -> None:
     state = upgraded(old_state)
     last = leaf_hash(log.leaves[-1]).hex()
     assert state.transact(store.load_prefix) == VerifiedPrefix(len(log.leaves), last)
@@ -221,7 +221,7 @@ def test_an_upgrade_keeps_what_was_verified_and_nothing_derived(old_state: State
 
 @pytest.mark.parametrize("batch", [1, 4, 1000])
 async def test_the_log_is_read_again_and_counted(
-    federation: Federation, old_state: StateDatabase, log: WitnessedLog, batch: int
+    federation: Federation, old_state: Database, log: WitnessedLog, batch: int
 ) -> None:
     department = Department.over(federation, upgraded(old_state), log)
     department.feed.batch = batch
@@ -235,7 +235,7 @@ async def test_the_log_is_read_again_and_counted(
 
 @pytest.mark.parametrize("size", [3, 7, 12])
 async def test_another_history_than_was_verified_is_refused(
-    federation: Federation, old_state: StateDatabase, size: int
+    federation: Federation, old_state: Database, size: int
 ) -> None:
     """The log's key and the quorum signed it, but the department saw another one before its upgrade."""
     fork = WitnessedLog(NOW - timedelta(minutes=10))

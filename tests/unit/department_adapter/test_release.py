@@ -12,6 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from consentgate import answer as answers_module
+from consentgate.database import Database
 from consentgate.errors import ConsentgateError, ErrorCode
 from consentgate.evidence import EvidenceBundle
 from department_adapter.catalogue import Catalogue
@@ -22,7 +23,6 @@ from department_adapter.projection import ConsentState
 from department_adapter.release import STEPS, ReleaseParts, Releases
 from department_adapter.sources.interface import Row
 from department_adapter.state.answers import Answer
-from department_adapter.state.database import StateDatabase
 from department_adapter.tail import Tail
 from paillier.wire import split
 from tests.support.federation import NOW, Federation
@@ -72,7 +72,7 @@ class CaughtUp(Tail):
 class Department:
     """Everything a release needs, around a federation's honest bundle."""
 
-    def __init__(self, federation: Federation, state: StateDatabase, encryption: Encryption) -> None:
+    def __init__(self, federation: Federation, state: Database, encryption: Encryption) -> None:
         columns = tuple(
             MappedColumn(entry.column, entry.category, entry.column.name, False)
             for entry in federation.scorecard.header.department("tax").columns
@@ -126,7 +126,7 @@ def encryption() -> Iterator[Encryption]:
 
 
 @pytest.fixture
-def department(federation: Federation, state: StateDatabase, encryption: Encryption) -> Department:
+def department(federation: Federation, state: Database, encryption: Encryption) -> Department:
     return Department(federation, state, encryption)
 
 
@@ -207,7 +207,7 @@ async def test_no_answer_after_the_end_of_the_decision(department: Department) -
     assert department.records.reads == 0
 
 
-async def test_revoked_between_reservation_and_retry(department: Department, state: StateDatabase) -> None:
+async def test_revoked_between_reservation_and_retry(department: Department, state: Database) -> None:
     await department.die_before(6)
     department.standing.changed(state=ConsentState.REVOKED).learn(state)
     with pytest.raises(ConsentgateError, match="CONSENT_REVOKED"):
@@ -229,7 +229,7 @@ async def test_stale_view_comes_before_everything_that_is_stored(
 
 
 async def test_leaf_that_the_followed_history_does_not_hold(
-    federation: Federation, state: StateDatabase, department: Department
+    federation: Federation, state: Database, department: Department
 ) -> None:
     other = federation.bundle()
     with pytest.raises(ConsentgateError) as caught:

@@ -10,13 +10,13 @@ from datetime import datetime, timedelta
 import pytest
 
 from consentgate import canonical
+from consentgate.database import Database
 from consentgate.errors import ConsentgateError, ErrorCode
 from consentgate.evidence import EvidenceBundle, ReleaseOrder
 from consentgate.statements import TransitionAction
 from department_adapter.projection import ApprovalHead, ConsentState, RegisteredKey
 from department_adapter.reservation import reserve
 from department_adapter.state import answers, restrictions
-from department_adapter.state.database import StateDatabase
 from department_adapter.state.restrictions import DirectRestriction
 from department_adapter.uses import CalendarUnit
 from tests.support.federation import NOW, Federation, hex16
@@ -25,11 +25,11 @@ from tests.unit.department_adapter.standing import Standing
 EVER = CalendarUnit(0, 2**40)
 
 
-def attempt(state: StateDatabase, order: ReleaseOrder, now: datetime = NOW) -> None:
+def attempt(state: Database, order: ReleaseOrder, now: datetime = NOW) -> None:
     state.transact(lambda session: reserve(session, order, now))
 
 
-def refusal(state: StateDatabase, order: ReleaseOrder, now: datetime = NOW) -> ConsentgateError:
+def refusal(state: Database, order: ReleaseOrder, now: datetime = NOW) -> ConsentgateError:
     before = uses(state, order)
     with pytest.raises(ConsentgateError) as caught:
         attempt(state, order, now)
@@ -37,7 +37,7 @@ def refusal(state: StateDatabase, order: ReleaseOrder, now: datetime = NOW) -> C
     return caught.value
 
 
-def uses(state: StateDatabase, order: ReleaseOrder) -> int:
+def uses(state: Database, order: ReleaseOrder) -> int:
     consent = order.consent
     return state.transact(lambda session: answers.uses_of(session, consent.consent_id, consent.version, EVER)).total
 
@@ -47,14 +47,14 @@ def standing(federation: Federation) -> Standing:
     return Standing.of(federation)
 
 
-def test_honest_order_is_counted_once(state: StateDatabase, standing: Standing) -> None:
+def test_honest_order_is_counted_once(state: Database, standing: Standing) -> None:
     standing.learn(state)
     attempt(state, standing.order)
     attempt(state, standing.order)
     assert uses(state, standing.order) == 1
 
 
-def test_consent_unknown_to_the_ledger(state: StateDatabase, standing: Standing) -> None:
+def test_consent_unknown_to_the_ledger(state: Database, standing: Standing) -> None:
     assert refusal(state, standing.order).code == ErrorCode.CONSENT_NOT_FOUND
 
 
@@ -68,28 +68,26 @@ def test_consent_unknown_to_the_ledger(state: StateDatabase, standing: Standing)
         ({"digest": "0" * 64}, ErrorCode.CONSENT_VERSION),
     ],
 )
-def test_consent_not_in_force(
-    state: StateDatabase, standing: Standing, changes: dict[str, object], code: ErrorCode
-) -> None:
+def test_consent_not_in_force(state: Database, standing: Standing, changes: dict[str, object], code: ErrorCode) -> None:
     standing.changed(**changes).learn(state)
     assert refusal(state, standing.order).code == code
 
 
 @pytest.mark.parametrize("head", [None, ApprovalHead(2, "0" * 64)])
-def test_approval_is_not_the_head(state: StateDatabase, standing: Standing, head: ApprovalHead | None) -> None:
+def test_approval_is_not_the_head(state: Database, standing: Standing, head: ApprovalHead | None) -> None:
     head = head or ApprovalHead(1, "1" * 64)
     replace(standing, approval=head).learn(state)
     assert refusal(state, standing.order).code == ErrorCode.SCORECARD_NOT_APPROVED
 
 
 @pytest.mark.parametrize("owner", ["bank-b", "bank-a"])
-def test_key_is_not_registered(state: StateDatabase, standing: Standing, owner: str) -> None:
+def test_key_is_not_registered(state: Database, standing: Standing, owner: str) -> None:
     key = RegisteredKey(owner, standing.key.key_id if owner == "bank-b" else "0" * 64)
     replace(standing, key=key).learn(state)
     assert refusal(state, standing.order).code == ErrorCode.KEY_UNKNOWN
 
 
-def test_second_token(state: StateDatabase, standing: Standing) -> None:
+def test_second_token(state: Database, standing: Standing) -> None:
     standing.learn(state)
     consent = standing.order.consent
     state.transact(lambda session: restrictions.pin_subject(session, consent.company, consent.group, hex16("earlier")))
@@ -98,7 +96,7 @@ def test_second_token(state: StateDatabase, standing: Standing) -> None:
     assert hex16("earlier") not in f"{error}{error.hint}{error.private}"
 
 
-def test_refused_order_pins_no_token(state: StateDatabase, federation: Federation, standing: Standing) -> None:
+def test_refused_order_pins_no_token(state: Database, federation: Federation, standing: Standing) -> None:
     """Otherwise a gateway could fix a token by a request that never had a chance."""
     standing.learn(state)
     exhausted = replace(standing.order, consent=standing.order.consent.model_copy(update={"total_uses": 0}))
@@ -108,7 +106,7 @@ def test_refused_order_pins_no_token(state: StateDatabase, federation: Federatio
     assert pin == "new"
 
 
-def test_life_of_the_decision_is_looked_at_again(state: StateDatabase, standing: Standing) -> None:
+def test_life_of_the_decision_is_looked_at_again(state: Database, standing: Standing) -> None:
     standing.learn(state)
     attempt(state, standing.order, standing.order.not_after)
     late = standing.order.not_after + timedelta(microseconds=1)
@@ -119,9 +117,7 @@ def test_life_of_the_decision_is_looked_at_again(state: StateDatabase, standing:
     ("action", "code"),
     [(TransitionAction.REVOKE, ErrorCode.CONSENT_REVOKED), (TransitionAction.PAUSE, ErrorCode.CONSENT_PAUSED)],
 )
-def test_direct_restriction(
-    state: StateDatabase, standing: Standing, action: TransitionAction, code: ErrorCode
-) -> None:
+def test_direct_restriction(state: Database, standing: Standing, action: TransitionAction, code: ErrorCode) -> None:
     standing.learn(state)
     consent = standing.order.consent
     said = DirectRestriction(consent.consent_id, "0" * 32, consent.company, 1, action, 5)
@@ -129,7 +125,7 @@ def test_direct_restriction(
     assert refusal(state, standing.order).code == code
 
 
-def test_direct_word_of_another_company_does_not_count(state: StateDatabase, standing: Standing) -> None:
+def test_direct_word_of_another_company_does_not_count(state: Database, standing: Standing) -> None:
     """Consent ids are public."""
     standing.learn(state)
     said = DirectRestriction(
@@ -154,7 +150,7 @@ def bundle_at(federation: Federation, moment: datetime, **consent: object) -> Ev
     )
 
 
-def decide(state: StateDatabase, moments: list[str], per: str, count: int) -> list[bool]:
+def decide(state: Database, moments: list[str], per: str, count: int) -> list[bool]:
     """For each decision whether it was allowed."""
     allowed = []
     for text in moments:
@@ -178,18 +174,18 @@ def decide(state: StateDatabase, moments: list[str], per: str, count: int) -> li
         ("YEAR", "2026-02-01T00:00:00+00:00", "2027-01-01T00:00:00+00:00"),
     ],
 )
-def test_frequency_by_calendar_unit(state: StateDatabase, per: str, inside: str, outside: str) -> None:
+def test_frequency_by_calendar_unit(state: Database, per: str, inside: str, outside: str) -> None:
     first = "2026-11-24T04:59:59+00:00"
     assert decide(state, [first, inside, inside, outside], per, 2) == [True, True, False, True]
 
 
-def test_decisions_that_come_late_count_where_they_were_decided(state: StateDatabase) -> None:
+def test_decisions_that_come_late_count_where_they_were_decided(state: Database) -> None:
     """Not when they arrive: an hour that is over may still be filled up, and no further."""
     moments = ["2026-11-24T05:00:00+00:00", "2026-11-24T04:59:59+00:00", "2026-11-24T04:59:58+00:00"]
     assert decide(state, moments, "HOUR", 1) == [True, True, False]
 
 
-def test_total_uses(state: StateDatabase, federation: Federation) -> None:
+def test_total_uses(state: Database, federation: Federation) -> None:
     for number in range(3):
         standing = Standing.of(federation, bundle_at(federation, NOW, total_uses=2))
         standing.learn(state)
@@ -200,7 +196,7 @@ def test_total_uses(state: StateDatabase, federation: Federation) -> None:
             assert (error.code, error.field) == (ErrorCode.CONSENT_FREQUENCY, "consent_jws.total_uses")
 
 
-def test_retry_of_the_last_use_is_not_a_further_use(state: StateDatabase, federation: Federation) -> None:
+def test_retry_of_the_last_use_is_not_a_further_use(state: Database, federation: Federation) -> None:
     standing = Standing.of(federation, bundle_at(federation, NOW, total_uses=1))
     standing.learn(state)
     for _ in range(3):
@@ -208,7 +204,7 @@ def test_retry_of_the_last_use_is_not_a_further_use(state: StateDatabase, federa
     assert uses(state, standing.order) == 1
 
 
-def test_new_version_has_uses_of_its_own(state: StateDatabase, federation: Federation) -> None:
+def test_new_version_has_uses_of_its_own(state: Database, federation: Federation) -> None:
     for version in (1, 2):
         standing = Standing.of(federation, bundle_at(federation, NOW, total_uses=1, version=version))
         standing.learn(state)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from consentgate.database import Database
 from consentgate.errors import ConsentgateError, ErrorCode
 from consentgate.identity import Role, SpiffeId
 from consentgate.signing import PersonSigner
@@ -15,7 +16,6 @@ from consentgate.statements import StatementKind, TransitionAction
 from department_adapter.projection import ConsentFact, ConsentState
 from department_adapter.revocations import Revocations, check_unrestricted
 from department_adapter.state import restrictions
-from department_adapter.state.database import StateDatabase
 from department_adapter.state.restrictions import DirectRestriction
 from department_adapter.tail import Tail
 from tests.support.federation import NOW, TRUST_DOMAIN, Federation, person
@@ -27,7 +27,7 @@ PAUSE, REVOKE = TransitionAction.PAUSE, TransitionAction.REVOKE
 class Counter:
     """A department that listens."""
 
-    def __init__(self, federation: Federation, state: StateDatabase) -> None:
+    def __init__(self, federation: Federation, state: Database) -> None:
         tail = Tail(LogFeed(federation.log, lambda: NOW), state, federation.anchors, lambda: NOW)
         self.federation = federation
         self.state = state
@@ -56,7 +56,7 @@ class Counter:
 
 
 @pytest.fixture
-def counter(federation: Federation, state: StateDatabase) -> Counter:
+def counter(federation: Federation, state: Database) -> Counter:
     return Counter(federation, state)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from consentgate.anchors import Anchors
+from consentgate.database import Database
 from consentgate.errors import ConsentgateError, ErrorCode
 from consentgate.tls import TlsFiles
 from department_adapter import server
@@ -19,7 +20,6 @@ from department_adapter.server import KEEP_ANSWERS, Truth, keep_tidy, load_ident
 from department_adapter.sources.interface import Row
 from department_adapter.state import answers
 from department_adapter.state.answers import Answer, Reservation
-from department_adapter.state.database import StateDatabase
 from department_adapter.tail import Tail
 from tests.integration.department_adapter.house import write_files
 from tests.support.federation import NOW, Federation
@@ -116,7 +116,7 @@ class Well:
 
 
 async def test_truth_needs_records_state_and_tail(
-    federation: Federation, state: StateDatabase, monkeypatch: pytest.MonkeyPatch
+    federation: Federation, state: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source, tail = Well(), Tail(LogFeed(federation.log, lambda: NOW), state, federation.anchors, lambda: NOW)
     truth = Truth(source, state, tail)
@@ -143,9 +143,7 @@ async def _expect(check: Callable[[], Awaitable[None]], code: ErrorCode) -> None
 # Upkeep.
 
 
-async def test_upkeep_forgets_answers_and_survives_trouble(
-    state: StateDatabase, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_upkeep_forgets_answers_and_survives_trouble(state: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "UPKEEP_SECONDS", 0.01)
     leaf = "1" * 64
     state.transact(lambda session: answers.reserve(session, Reservation(leaf, "c" * 32, 1, 0)))

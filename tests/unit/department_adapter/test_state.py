@@ -11,6 +11,7 @@ from alembic.command import downgrade
 from alembic.migration import MigrationContext
 from sqlalchemy import inspect, text
 
+from consentgate.database import Database
 from consentgate.errors import ConsentgateError, ErrorCode
 from consentgate.statements import TransitionAction
 from department_adapter.projection import (
@@ -24,7 +25,6 @@ from department_adapter.projection import (
 )
 from department_adapter.state import answers, migrate, restrictions, tail
 from department_adapter.state.answers import Answer, Reservation
-from department_adapter.state.database import StateDatabase
 from department_adapter.state.models import Base
 from department_adapter.state.restrictions import DirectRestriction
 from department_adapter.state.tail import Position
@@ -40,14 +40,14 @@ CONSENT = "c" * 32
 # Schema.
 
 
-def test_migrations_equal_the_models(state: StateDatabase) -> None:
+def test_migrations_equal_the_models(state: Database) -> None:
     with state.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
         assert compare_metadata(context, Base.metadata) == []
         assert set(inspect(connection).get_table_names()) == {*Base.metadata.tables, "alembic_version"}
 
 
-def test_every_column_is_required_and_every_constraint_named(state: StateDatabase) -> None:
+def test_every_column_is_required_and_every_constraint_named(state: Database) -> None:
     with state.engine.connect() as connection:
         inspector = inspect(connection)
         for table in Base.metadata.tables:
@@ -56,10 +56,10 @@ def test_every_column_is_required_and_every_constraint_named(state: StateDatabas
             assert all(key["name"] for key in inspector.get_foreign_keys(table))
 
 
-def test_upgrade_again_changes_nothing_and_down_leaves_nothing(state: StateDatabase) -> None:
+def test_upgrade_again_changes_nothing_and_down_leaves_nothing(state: Database) -> None:
     migrate.upgrade(state.engine)
     assert migrate.revisions(state.engine) == ("0002", "0002")
-    downgrade(migrate._config(state.engine), "base")
+    downgrade(migrate.MIGRATIONS.config(state.engine), "base")
     with state.engine.connect() as connection:
         assert inspect(connection).get_table_names() == ["alembic_version"]
 
@@ -67,7 +67,7 @@ def test_upgrade_again_changes_nothing_and_down_leaves_nothing(state: StateDatab
 # Transactions.
 
 
-def test_failed_work_leaves_nothing(state: StateDatabase) -> None:
+def test_failed_work_leaves_nothing(state: Database) -> None:
     def work(session: object) -> None:
         restrictions.pin_subject(session, "company", "group", "token")  # type: ignore[arg-type]
         raise ConsentgateError(ErrorCode.CONSENT_REVOKED)
@@ -77,28 +77,28 @@ def test_failed_work_leaves_nothing(state: StateDatabase) -> None:
     assert state.transact(lambda session: restrictions.pin_subject(session, "company", "group", "other")) == "other"
 
 
-def test_durable_settings(state: StateDatabase) -> None:
+def test_durable_settings(state: Database) -> None:
     with state.engine.connect() as connection:
         settings = [connection.execute(text(f"PRAGMA {name}")).scalar() for name in ("journal_mode", "synchronous")]
     assert settings == ["wal", 2]
 
 
 async def test_lost_database_is_named(tmp_path: Path) -> None:
-    lost = StateDatabase(f"sqlite:///{tmp_path}/absent/state.db")
+    lost = Database(f"sqlite:///{tmp_path}/absent/state.db", "state")
     with pytest.raises(ConsentgateError, match="STORE_UNAVAILABLE"):
         await lost.check()
     with pytest.raises(ConsentgateError, match="CONFIG_INVALID"):
-        StateDatabase("nosuch://db")
+        Database("nosuch://db", "state")
 
 
 # Answers and uses.
 
 
-def reserved(state: StateDatabase, leaf: str, decided_at: int = 100, version: int = 1) -> None:
+def reserved(state: Database, leaf: str, decided_at: int = 100, version: int = 1) -> None:
     state.transact(lambda session: answers.reserve(session, Reservation(leaf, CONSENT, version, decided_at)))
 
 
-def test_one_leaf_one_answer(state: StateDatabase) -> None:
+def test_one_leaf_one_answer(state: Database) -> None:
     reserved(state, LEAF)
     first, second = Answer(b"first", b"c1"), Answer(b"second", b"c2")
     assert state.transact(lambda session: answers.store(session, LEAF, first, 200)) == first
@@ -106,7 +106,7 @@ def test_one_leaf_one_answer(state: StateDatabase) -> None:
     assert state.transact(lambda session: answers.answer_to(session, LEAF)) == first
 
 
-def test_one_leaf_one_answer_among_racing_threads(state: StateDatabase) -> None:
+def test_one_leaf_one_answer_among_racing_threads(state: Database) -> None:
     reserved(state, LEAF)
     found: list[Answer] = []
 
@@ -123,19 +123,19 @@ def test_one_leaf_one_answer_among_racing_threads(state: StateDatabase) -> None:
     assert len(set(found)) == 1
 
 
-def test_answer_without_a_counted_use_is_impossible(state: StateDatabase) -> None:
+def test_answer_without_a_counted_use_is_impossible(state: Database) -> None:
     with pytest.raises(ConsentgateError, match="STORE_UNAVAILABLE"):
         state.transact(lambda session: answers.store(session, LEAF, Answer(b"a", b"c"), 200))
 
 
-def test_uses_count_by_version_and_unit(state: StateDatabase) -> None:
+def test_uses_count_by_version_and_unit(state: Database) -> None:
     for number, (decided_at, version) in enumerate([(99, 1), (100, 1), (199, 1), (200, 1), (150, 2)]):
         reserved(state, f"{number:064x}", decided_at, version)
     found = state.transact(lambda session: answers.uses_of(session, CONSENT, 1, CalendarUnit(100, 200)))
     assert found == Uses(in_unit=2, total=4)
 
 
-def test_forgotten_answers_stay_counted(state: StateDatabase) -> None:
+def test_forgotten_answers_stay_counted(state: Database) -> None:
     for leaf, not_after in (("1" * 64, 200), ("2" * 64, 300)):
         reserved(state, leaf)
         state.transact(
@@ -150,7 +150,7 @@ def test_forgotten_answers_stay_counted(state: StateDatabase) -> None:
 # Tokens and direct restrictions.
 
 
-def test_first_token_stays_pinned_per_company_and_group(state: StateDatabase) -> None:
+def test_first_token_stays_pinned_per_company_and_group(state: Database) -> None:
     def pin(company: str, group: str, token: str) -> str:
         return state.transact(lambda session: restrictions.pin_subject(session, company, group, token))
 
@@ -160,7 +160,7 @@ def test_first_token_stays_pinned_per_company_and_group(state: StateDatabase) ->
     assert pin("b", "g", "3") == "3"
 
 
-def test_direct_restrictions_by_company(state: StateDatabase) -> None:
+def test_direct_restrictions_by_company(state: Database) -> None:
     said = DirectRestriction(CONSENT, "n" * 32, "company", 1, TransitionAction.PAUSE, 7)
     for later in (said, DirectRestriction(CONSENT, "n" * 32, "company", 1, TransitionAction.PAUSE, 99)):
         state.transact(lambda session, later=later: restrictions.add(session, later, b"jws"))
@@ -171,7 +171,7 @@ def test_direct_restrictions_by_company(state: StateDatabase) -> None:
 # Tail.
 
 
-def test_position_comes_back_whole(state: StateDatabase) -> None:
+def test_position_comes_back_whole(state: Database) -> None:
     log = WitnessedLog(NOW)
     for _ in range(4):
         log.append("log.opened", {}, NOW)
@@ -183,7 +183,7 @@ def test_position_comes_back_whole(state: StateDatabase) -> None:
     assert state.transact(tail.load_position) == position
 
 
-def test_facts_come_back_as_they_were_saved(state: StateDatabase) -> None:
+def test_facts_come_back_as_they_were_saved(state: Database) -> None:
     consents = {f"{number:032x}": ConsentFact(2, "d" * 64, ConsentState.PAUSED, 5) for number in range(1200)}
     facts = Projection(
         consents,

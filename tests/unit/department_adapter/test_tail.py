@@ -10,11 +10,11 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from consentgate.database import Database
 from consentgate.errors import ConsentgateError, ErrorCode
 from department_adapter import tail as tail_module
 from department_adapter.projection import ConsentState
 from department_adapter.state import tail as store
-from department_adapter.state.database import StateDatabase
 from department_adapter.tail import REMEMBER_DECISIONS, Extension, Tail
 from ledger.entry import leaf_hash
 from tests.support.federation import NOW, Federation
@@ -33,7 +33,7 @@ class Clock:
 class Setting:
     """A tail over a log that a test writes."""
 
-    def __init__(self, federation: Federation, state: StateDatabase) -> None:
+    def __init__(self, federation: Federation, state: Database) -> None:
         self.log = WitnessedLog(NOW - timedelta(minutes=10))
         self.clock = Clock()
         self.feed = LogFeed(self.log, self.clock)
@@ -69,7 +69,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def setting(federation: Federation, state: StateDatabase) -> Setting:
+def setting(federation: Federation, state: Database) -> Setting:
     return Setting(federation, state)
 
 
@@ -381,7 +381,7 @@ async def test_state_of_another_log_is_refused(setting: Setting) -> None:
         await until(lambda: setting.tail.status.fault is ErrorCode.LEDGER_INVALID)
 
 
-def test_policy_must_name_one_log(federation: Federation, state: StateDatabase) -> None:
+def test_policy_must_name_one_log(federation: Federation, state: Database) -> None:
     policy = replace(federation.anchors.log_policy, logs=())
     with pytest.raises(ConsentgateError) as caught:
         Tail(LogFeed(federation.log, Clock()), state, replace(federation.anchors, log_policy=policy), Clock())

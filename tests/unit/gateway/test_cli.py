@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from consentgate import logs
+from consentgate.database import Database
 from consentgate.terminal import ExitCode
 from gateway import cli
-from gateway.store.database import Database
 from gateway.store.migrate import revisions
 from ledger.entry import ZERO_HASH
 from tests.integration.clients.member_folders import write_anchors

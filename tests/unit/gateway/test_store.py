@@ -15,10 +15,10 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from sqlalchemy.schema import CreateIndex, CreateTable
 
+from consentgate import database as module
+from consentgate.database import Database
 from consentgate.errors import ConsentgateError, ErrorCode
-from gateway.store import database as module
 from gateway.store import migrate
-from gateway.store.database import Database
 from gateway.store.models import Base, CompanyRow
 
 

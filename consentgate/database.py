@@ -38,11 +38,12 @@ _random = random.SystemRandom()
 class Database:
     """Runs functions inside transactions; `run` for coroutines, `transact` for threads and commands."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, entry: str = "database") -> None:
+        """`entry` is how the configuration calls this database; raises CONFIG_INVALID naming it for a bad address."""
         try:
-            self.engine = create_engine(url, isolation_level="SERIALIZABLE")
+            self.engine = create_engine(url, isolation_level="SERIALIZABLE", hide_parameters=True)
         except (SQLAlchemyError, ImportError) as error:
-            raise ConsentgateError(ErrorCode.CONFIG_INVALID, field="database") from error
+            raise ConsentgateError(ErrorCode.CONFIG_INVALID, field=entry) from error
         if self.engine.dialect.name == "sqlite":
             _prepare_sqlite(self.engine)
 
