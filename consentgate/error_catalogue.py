@@ -357,6 +357,11 @@ CATALOGUE: Mapping[ErrorCode, ErrorEntry] = MappingProxyType(
             "The ledger entries received are not all that the department counts.",
             "The gateway hides an entry, or the department counts falsely: ask others, search a copy of the log.",
         ),
+        _C.REPORT_INVALID: _E(
+            Status.DATA_LOSS,
+            "A report of the ledger is not what was signed, or does not say what the ledger says.",
+            "Ask for another copy; if that is refused too, make a report yourself from an export.",
+        ),
         # Departments and answers.
         _C.CATALOGUE_CHANGED: _E(
             Status.FAILED_PRECONDITION,

@@ -23,6 +23,8 @@ Hex32 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Identifier = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 Spiffe = Annotated[str, Field(pattern=r"^spiffe://[a-z0-9.-]{1,255}/[a-z]{1,16}/[a-z0-9._-]{1,64}$")]
 CompanyCode = Annotated[str, Field(pattern=r"^[0-9A-HJ-NPQRTUWXY]{2}[0-9]{6}[0-9A-HJ-NPQRTUWXY]{10}$")]
+LogName = Annotated[str, Field(pattern=r"^[!-*,-~]{1,255}$")]
+"""A log's origin (c2sp.org/signed-note: printable, no blank, no plus sign); SPIFFE ids have this form too."""
 Seconds = Annotated[int, Field(ge=0, le=253402300799)]
 Period = Annotated[str, Field(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$")]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
@@ -48,6 +50,7 @@ class StatementKind(StrEnum):
     KEY_REGISTRATION = "key-registration"
     FEATURE_ANSWER = "feature-answer"
     SUBJECT_HISTORY = "subject-history"
+    LEDGER_REPORT = "ledger-report"
 
     @property
     def typ(self) -> str:
@@ -318,3 +321,18 @@ class SubjectHistoryClaims(Claims):
     root: Hex32
     entries: Annotated[int, Field(ge=0, le=9007199254740991)]
     history: Hex32
+
+
+class LedgerReportClaims(Claims):
+    """Somebody vouches for a report of the ledger (docs/operations.md); signed by the log's key or by an officer.
+
+    `iss` is an officer's SPIFFE id, or the log's origin when its own key signed. `size` and `root` are of the tree
+    against which every entry was verified; `summary` is SHA-256 of `summary.json`, which names all other files.
+    """
+
+    iss: LogName
+    log: LogName
+    size: Annotated[int, Field(ge=1, le=9007199254740991)]
+    root: Hex32
+    entries: Annotated[int, Field(ge=0, le=9007199254740991)]
+    summary: Hex32

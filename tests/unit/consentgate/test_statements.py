@@ -290,5 +290,5 @@ def test_statements_are_frozen(federation: Federation):
 
 
 def test_kinds_are_told_apart():
-    assert len({kind.typ for kind in StatementKind} | {kind.audience("a.test") for kind in StatementKind}) == 16
+    assert len({kind.typ for kind in StatementKind} | {kind.audience("a.test") for kind in StatementKind}) == 18
     assert StatementKind.CONSENT.audience("a.test") != StatementKind.CONSENT.audience("b.test")

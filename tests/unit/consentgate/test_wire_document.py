@@ -17,6 +17,8 @@ CLAIMS: dict[str, type[Claims]] = {
     "5.5": statements.ScorecardApprovalClaims,
     "5.6": statements.KeyRegistrationClaims,
     "5.7": statements.FeatureAnswerClaims,
+    "5.8": statements.SubjectHistoryClaims,
+    "5.9": statements.LedgerReportClaims,
 }
 EVERYWHERE = {"aud", "iat"}
 """Claims of every kind, which the head of section 5 explains."""
