@@ -12,16 +12,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from ledger.checkpoint import Checkpoint
 from ledger.entry import ZERO_HASH, Entry, leaf_hash, parse
 from ledger.errors import CheckpointInvalid, EntryInvalid
 from ledger.export import Progress
 from ledger.note import Note
+from ledger.storage.audit import Audit, SearchableRow, StoredEntry
 from ledger.storage.interface import MAX_KEY, Head, key_binding
 from ledger.storage.searchable import searchable
-from ledger.storage.sqlite_audit import DatabaseAudit, SearchableRow, StoredEntry
 from ledger.tree import Frontier, Node
 
 MAX_FINDINGS = 100
@@ -55,28 +54,27 @@ class FsckReport:
         return not self.findings
 
 
-def fsck(database: Path, signed: Checkpoint | None = None, progress: Progress | None = None) -> FsckReport:
+def fsck(audit: Audit, signed: Checkpoint | None = None, progress: Progress | None = None) -> FsckReport:
     """Examines a database; `signed` is the checkpoint in the second place, if that is at hand.
 
-    Raises StorageFailed or NotFound when the file cannot be read at all.
+    Raises StorageFailed when the database cannot be read.
     """
-    with DatabaseAudit(database) as audit:
-        found = _Findings()
-        # 1. SQLite's own structures.
-        found.extend("database", audit.damage())
-        found.extend("schema", (f"{name} is not as this version made it" for name in audit.altered_schema()))
-        # 2. Every entry, and what is derived from it.
-        examined = _Examined(audit, found, _sizes_of_interest(audit, signed))
-        head = audit.head()
-        total = head.size if head is not None else 0
-        for number, entry in enumerate(audit.entries(), start=1):
-            examined.take(entry)
-            if progress is not None and number % PROGRESS_STEP == 0:
-                progress(number, max(number, total))
-        # 3. The rows about the whole.
-        examined.finish(head, signed)
-        for stray in audit.strays(examined.size):
-            found.add(f"{stray.table} {stray.where}", "belongs to no entry")
+    found = _Findings()
+    # 1. The database's own structures.
+    found.extend("database", audit.damage())
+    found.extend("schema", (f"{name} is not as this version made it" for name in audit.altered_schema()))
+    # 2. Every entry, and what is derived from it.
+    examined = _Examined(audit, found, _sizes_of_interest(audit, signed))
+    head = audit.head()
+    total = head.size if head is not None else 0
+    for number, entry in enumerate(audit.entries(), start=1):
+        examined.take(entry)
+        if progress is not None and number % PROGRESS_STEP == 0:
+            progress(number, max(number, total))
+    # 3. What stands for the whole, and rows without an entry.
+    examined.finish(head, signed)
+    for stray in audit.strays(examined.size):
+        found.add(f"{stray.table} {stray.where}", "belongs to no entry")
     return FsckReport(examined.size, examined.witnessed, tuple(found.kept), found.omitted)
 
 
@@ -96,13 +94,13 @@ class _Findings:
             self.add(place, problem)
 
 
-def _sizes_of_interest(audit: DatabaseAudit, signed: Checkpoint | None) -> set[int]:
+def _sizes_of_interest(audit: Audit, signed: Checkpoint | None) -> set[int]:
     """Tree sizes at which the root will be compared."""
     stored = _stored_checkpoint(audit)
     return {checkpoint.size for checkpoint in (stored, signed) if checkpoint is not None}
 
 
-def _stored_checkpoint(audit: DatabaseAudit) -> Checkpoint | None:
+def _stored_checkpoint(audit: Audit) -> Checkpoint | None:
     row = audit.checkpoint()
     try:
         return None if row is None else Checkpoint.parse(Note.parse(row[1]).text)
@@ -113,7 +111,7 @@ def _stored_checkpoint(audit: DatabaseAudit) -> Checkpoint | None:
 class _Examined:
     """The history as the leaf bytes tell it, up to the entry taken last."""
 
-    def __init__(self, audit: DatabaseAudit, found: _Findings, interesting: set[int]) -> None:
+    def __init__(self, audit: Audit, found: _Findings, interesting: set[int]) -> None:
         self._audit = audit
         self._found = found
         self._interesting = interesting
@@ -138,7 +136,7 @@ class _Examined:
             self._found.add(place, f"leaf is not valid: {error}")
         else:
             self._check_entry(place, entry, stored)
-        self._grow(stored.seq, digest)
+        self._grow(stored, digest)
 
     def finish(self, head: Head | None, signed: Checkpoint | None) -> None:
         """Examines head, stored checkpoint and second place."""
@@ -186,19 +184,18 @@ class _Examined:
             if binding not in (key_binding(digest, key) for digest in (stored.leaf_hash, leaf_hash(stored.leaf))):
                 self._found.add(place, "a key is not the one that was recorded with this leaf")
 
-    def _grow(self, seq: int, digest: bytes) -> None:
+    def _grow(self, stored: StoredEntry, digest: bytes) -> None:
         self._frontier, completed = self._frontier.extend([digest])
         # After a gap positions no longer match: only the gap is told, not everything that follows from it.
-        if self._frontier.size == seq + 1:
+        if self._frontier.size == stored.seq + 1:
             for node in completed:
-                self._check_node(node)
+                self._check_node(node, stored.nodes.get(node.id))
         self._last = digest.hex()
-        self.size = seq + 1
+        self.size = stored.seq + 1
         if self._frontier.size in self._interesting:
             self._roots[self._frontier.size] = self._frontier.root()
 
-    def _check_node(self, node: Node) -> None:
-        stored = self._audit.node(node.id)
+    def _check_node(self, node: Node, stored: bytes | None) -> None:
         if stored != node.hash:
             problem = "is missing" if stored is None else "is not the hash of the leaves below it"
             self._found.add(f"node {node.id.level}/{node.id.position}", problem)

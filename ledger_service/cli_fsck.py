@@ -1,7 +1,7 @@
-"""`ledger fsck`: does the database file agree with itself, and with the second place?
+"""`ledger fsck`: does the database agree with itself, and with the second place?
 
-For the operator, offline or beside a running ledger (one read-only snapshot). It needs no policy: whether witnesses saw
-this history is the question of `ledger verify`, which makes this examination too.
+For the operator, offline or beside a running ledger (one read-only snapshot), on SQLite and PostgreSQL alike. It needs
+no policy: whether witnesses saw this history is the question of `ledger verify`, which examines files in this way too.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from ledger.fsck import fsck as examine
 from ledger.second_place import SecondPlace
 from ledger_service.cli_output import explaining, measuring
 from ledger_service.config import LedgerConfig
+from ledger_service.storages import open_audit
 
 HINT = "The database was altered or damaged. Keep it as evidence and restore a copy that `ledger verify` accepts."
 
@@ -37,16 +38,16 @@ def fsck(
     if (config is None) == (database is None):
         raise typer.BadParameter("give either --config or --database")
     with explaining(as_json):
-        path, signed = (database, None) if config is None else _configured(LedgerConfig.load(config))
-        report = examine_file(path or Path(), signed)
+        place, signed = (str(database), None) if config is None else _configured(LedgerConfig.load(config))
+        report = examine_database(place, signed)
     lines = [f"{report.entries} entries, {_witnessed(report)}: nothing differs"]
     show(fsck_members(report), lines, as_json) if report.clean else end_with_findings(report, as_json)
 
 
-def examine_file(path: Path, signed: Checkpoint | None = None) -> FsckReport:
-    """`ledger.fsck` with a progress bar."""
-    with measuring("Examining") as progress:
-        return examine(path, signed, progress)
+def examine_database(place: str, signed: Checkpoint | None = None) -> FsckReport:
+    """`ledger.fsck` of a file or an address, with a progress bar."""
+    with open_audit(place) as audit, measuring("Examining") as progress:
+        return examine(audit, signed, progress)
 
 
 def fsck_members(report: FsckReport) -> dict[str, object]:
@@ -79,7 +80,7 @@ def _witnessed(report: FsckReport) -> str:
     return "no witnessed checkpoint yet" if report.witnessed is None else f"{report.witnessed} of them witnessed"
 
 
-def _configured(content: LedgerConfig) -> tuple[Path, Checkpoint | None]:
+def _configured(content: LedgerConfig) -> tuple[str, Checkpoint | None]:
     keys = [key for key in Anchors.load(content.anchors).log_policy.logs if key.name == content.origin]
     signed = SecondPlace(content.second_place, keys).read()
-    return content.database_file, None if signed is None else signed[1]
+    return content.database, None if signed is None else signed[1]

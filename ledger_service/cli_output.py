@@ -32,6 +32,8 @@ _PASSING = frozenset(
     }
 )
 """Failures of SQLite that say nothing about what the file holds."""
+_DAMAGED = "XX"
+"""States by which PostgreSQL says that what it holds is damaged (XX001, XX002), or that it does not know (XX000)."""
 
 
 @contextmanager
@@ -69,7 +71,7 @@ def _is_passing(error: StorageFailed) -> bool:
     if isinstance(cause, sqlite3.Error):
         code: int | None = getattr(cause, "sqlite_errorcode", None)  # absent in errors of the module itself
         return code is not None and code & 0xFF in _PASSING
-    return cause is not None
+    return cause is not None and not str(getattr(cause, "sqlstate", "")).startswith(_DAMAGED)
 
 
 def _end_invalid(error: LedgerError, as_json: bool) -> NoReturn:

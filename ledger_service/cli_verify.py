@@ -23,7 +23,7 @@ from ledger.receipt import Receipt
 from ledger.timestamp import read_roots
 from ledger.timestamp_files import verify_timestamps
 from ledger.verify import Report, verify_export, verify_leaves, verify_receipt
-from ledger_service.cli_fsck import end_with_findings, examine_file, finding_lines
+from ledger_service.cli_fsck import end_with_findings, examine_database, finding_lines
 from ledger_service.cli_output import entry_lines, entry_members, explaining, load_policy, measuring, plain
 from ledger_service.evidence_files import read_evidence
 from ledger_service.local_log import opened_log
@@ -151,7 +151,7 @@ def _verify_export(
 def _verify_database(path: Path, policy: LogPolicy, earlier: bytes | None, as_json: bool) -> None:
     """The witnessed history as in an export; then every row, also of what is not witnessed yet."""
     with explaining(as_json):
-        examined = examine_file(path)
+        examined = examine_database(str(path))
         try:
             with opened_log(path) as log, measuring("Verifying") as progress:
                 report = verify_leaves(log.leaves(), log.note, policy, progress, earlier=earlier)

@@ -96,14 +96,6 @@ class LogConfig(_Table):
             raise ValueError("witnesses: a name occurs twice")
         return self
 
-    @property
-    def database_file(self) -> Path:
-        """The SQLite file, for commands that examine one; raises CONFIG_INVALID for a log in PostgreSQL."""
-        if self.database.startswith(POSTGRESQL):
-            hint = "Run `ledger export` and examine the export."
-            raise ConsentgateError(ErrorCode.CONFIG_INVALID, field="database: this is not a file", hint=hint)
-        return sqlite_file(self.database)
-
     def inside(self, folder: Path) -> Self:
         """The same configuration with all paths taken relative to `folder`."""
         return self.model_copy(

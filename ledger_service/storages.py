@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from consentgate.errors import ConsentgateError, ErrorCode
+from ledger.storage.audit import Audit
 from ledger.storage.interface import LogReader, LogStorage
 from ledger.storage.postgres_address import POSTGRESQL
 from ledger.storage.sqlite import SqliteStorage
+from ledger.storage.sqlite_audit import SqliteAudit
 from ledger.storage.sqlite_reader import SqliteReader
 
 HAS_POSTGRESQL = find_spec("psycopg") is not None
@@ -20,6 +22,7 @@ SQLITE_FILE = "sqlite:///"
 
 if TYPE_CHECKING or HAS_POSTGRESQL:
     from ledger.storage.postgres import PostgresStorage
+    from ledger.storage.postgres_audit import PostgresAudit
     from ledger.storage.postgres_reader import PostgresReader
 
 
@@ -37,6 +40,14 @@ def open_reader(database: str) -> LogReader:
         _require_driver()
         return PostgresReader(database)
     return SqliteReader(sqlite_file(database), offline=True)
+
+
+def open_audit(database: str) -> Audit:
+    """For `ledger.fsck`, also beside a running ledger; raises StorageFailed or NotFound when it cannot be read."""
+    if database.startswith(POSTGRESQL):
+        _require_driver()
+        return PostgresAudit(database)
+    return SqliteAudit(sqlite_file(database))
 
 
 def sqlite_file(database: str) -> Path:

@@ -10,6 +10,7 @@ from consentgate.terminal import ExitCode
 from ledger_service.cli import app
 from ledger_service.config import LedgerConfig
 from ledger_service.storages import open_storage
+from tests.contract.ledger_tables import alter
 from tests.contract.log_storages import POSTGRESQL, SQLITE, StorageKind
 from tests.support.command_line import run_command
 from tests.support.ledger_folder import write_ledger
@@ -46,11 +47,23 @@ def test_a_lost_second_place_is_made_again_from_any_database(config: Path, tmp_p
     assert (tmp_path / "second-place").exists()
 
 
+def test_fsck_examines_any_database_and_knows_the_second_place(
+    kind: StorageKind, config: Path, place: str, tmp_path: Path
+) -> None:
+    ended = run_command(app, ["fsck", "--config", config, "--json"])
+    assert (ended.code, ended.members["clean"], ended.members["entries"]) == (ExitCode.OK, True, 4)
+    alter(kind, place, ("UPDATE searchable SET reason = 'X' WHERE seq = 2", []))
+    ended = run_command(app, ["fsck", "--config", config, "--json"])
+    assert ended.code is ExitCode.INVALID
+    assert [found["place"] for found in ended.members["findings"]] == ["searchable 2"]
+
+
 @pytest.mark.parametrize("kind", [POSTGRESQL], indirect=True, ids=["postgresql"])
 def test_a_server_that_does_not_answer_is_no_finding(config: Path, place: str, tmp_path: Path) -> None:
     """What cannot be read is not thereby false: exit code and error are those of something that passes."""
     host = place.partition("host=")[2]
     config.write_text(config.read_text().replace(host, str(tmp_path)))
-    ended = run_command(app, ["export", tmp_path / "export", "--config", config])
-    assert ended.code is not ExitCode.INVALID
-    assert "LEDGER_UNAVAILABLE" in ended.err
+    for command in (["export", tmp_path / "export"], ["fsck"]):
+        ended = run_command(app, [*command, "--config", config])
+        assert ended.code is not ExitCode.INVALID
+        assert "LEDGER_UNAVAILABLE" in ended.err

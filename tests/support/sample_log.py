@@ -10,7 +10,7 @@ from pathlib import Path
 from ledger.chain import Chain
 from ledger.entry import leaf_hash
 from ledger.export import write_export
-from ledger.storage.interface import Batch, Head, Record
+from ledger.storage.interface import Batch, Head, LogStorage, Record
 from ledger.storage.searchable import searchable
 from ledger.storage.sqlite import SqliteStorage
 from ledger.tree import Frontier
@@ -89,9 +89,14 @@ def export_log(log: WitnessedLog, directory: Path) -> Path:
 
 
 def store_log(log: WitnessedLog, path: Path, *, witnessed: int | None = None) -> Path:
-    """The log as a database file, in two batches; `witnessed` is the size of the stored checkpoint (all)."""
+    """The log as a database file; `witnessed` is the size of the stored checkpoint (all)."""
+    fill_storage(log, SqliteStorage.open(path), witnessed=witnessed)
+    return path
+
+
+def fill_storage(log: WitnessedLog, storage: LogStorage, *, witnessed: int | None = None) -> None:
+    """The log in an empty storage, in two batches; then it is closed."""
     size = len(log.leaves) if witnessed is None else witnessed
-    storage = SqliteStorage.open(path)
     try:
         half = (len(log.leaves) + 1) // 2
         _append(storage, log.leaves[:half], Chain(ORIGIN))
@@ -99,7 +104,6 @@ def store_log(log: WitnessedLog, path: Path, *, witnessed: int | None = None) ->
         storage.put_checkpoint(size, log.note(COSIGNED_AT, size=size))
     finally:
         storage.close()
-    return path
 
 
 def alter(path: Path, *statements: str) -> None:
@@ -115,7 +119,7 @@ def alter(path: Path, *statements: str) -> None:
     connection.close()
 
 
-def _append(storage: SqliteStorage, leaves: list[bytes], before: Chain) -> None:
+def _append(storage: LogStorage, leaves: list[bytes], before: Chain) -> None:
     if not leaves:
         return
     after, entries = before.extend(leaves)

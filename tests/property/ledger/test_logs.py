@@ -16,6 +16,7 @@ from ledger.export import read_leaves
 from ledger.fsck import fsck
 from ledger.search import matches
 from ledger.storage.searchable import SearchFilters, searchable
+from ledger.storage.sqlite_audit import SqliteAudit
 from ledger.storage.sqlite_reader import SqliteReader
 from ledger.verify import verify_export, verify_receipt
 from tests.property.ledger.strategies import KIND_AND_BODY
@@ -81,7 +82,8 @@ def test_a_stored_log_is_sound_and_searched_as_its_leaves_are(log: WitnessedLog,
     filters = SearchFilters(**{name: getattr(like, name) for name in chosen})
     with tempfile.TemporaryDirectory() as folder:
         path = store_log(log, Path(folder) / "ledger.db")
-        assert fsck(path).clean
+        with SqliteAudit(path) as audit:
+            assert fsck(audit).clean
         reader = SqliteReader(path)
         found = reader.search(filters, None, 100)
         reader.close()

@@ -73,7 +73,7 @@ def test_an_embedded_ledger(tmp_path: Path) -> None:
     config = load(tmp_path, GOOD.replace(REMOTE, EMBEDDED))
     assert config.ledger.embedded is not None
     assert config.ledger.embedded.signing_key == tmp_path / "log.key"
-    assert config.ledger.embedded.database_file == tmp_path / "ledger.db"
+    assert config.ledger.embedded.database == f"sqlite:///{tmp_path / 'ledger.db'}"
     assert config.ledger.address is None
 
 
