@@ -6,6 +6,7 @@ from consentgate.terminal import new_app, run
 from ledger_service.cli_anchor import anchor
 from ledger_service.cli_export import export
 from ledger_service.cli_fsck import fsck
+from ledger_service.cli_report import report
 from ledger_service.cli_search import search
 from ledger_service.cli_serve import keygen, restore_second_place, serve, witness
 from ledger_service.cli_show import show
@@ -20,6 +21,7 @@ app.command()(verify)
 app.command()(show)
 app.command()(search)
 app.command()(export)
+app.command()(report)
 app.command()(anchor)
 app.command()(fsck)
 

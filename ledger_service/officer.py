@@ -49,6 +49,7 @@ class OfficerConfig(_Table):
     anchors: Path
     tls: KeyPair
     ledger: LedgerAddress
+    signing: KeyPair | None = None
 
     @classmethod
     def load(cls, path: Path) -> OfficerConfig:
@@ -61,7 +62,12 @@ class OfficerConfig(_Table):
         except (OSError, ValueError) as error:
             raise ConsentgateError(ErrorCode.CONFIG_INVALID, field=str(path)) from error
         folder = path.parent.absolute()
-        return content.model_copy(update={"anchors": folder / content.anchors, "tls": content.tls.inside(folder)})
+        files = {
+            "anchors": folder / content.anchors,
+            "tls": content.tls.inside(folder),
+            "signing": None if content.signing is None else content.signing.inside(folder),
+        }
+        return content.model_copy(update=files)
 
 
 class OfficerLedger:
@@ -101,6 +107,27 @@ class OfficerLedger:
         with _named_errors():
             answer = self._stub.SearchEntries(request)
         return list(answer.leaves), answer.complete
+
+    def checkpoint(self) -> bytes:
+        """The newest cosigned note, unverified. Notes say nothing about anybody, so this is not recorded."""
+        with _named_errors():
+            answer = self._stub.GetCheckpoint(ledger_pb2.GetCheckpointRequest())
+        return bytes(answer.checkpoint)
+
+    def history(self) -> Iterator[tuple[list[bytes], bytes]]:
+        """All leaves from the first on, some at a time, unverified; with the last of them the note that counts them.
+
+        One entry on the record, however long the log is, and that entry is the last of what is read.
+        """
+        with _named_errors():
+            call = self._stub.Tail(ledger_pb2.TailRequest(start=0))
+            try:
+                for message in call:
+                    yield list(message.leaves), bytes(message.checkpoint)
+                    if message.checkpoint:
+                        return
+            finally:
+                call.cancel()
 
 
 def _given(filters: SearchFilters) -> dict[str, Any]:
