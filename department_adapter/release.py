@@ -149,7 +149,7 @@ class Releases:
 
 
 async def _verify(bundle: EvidenceBundle, anchors: Anchors, now: datetime) -> ReleaseOrder:
-    """In a thread: the first check of a recipient's key is a second of arithmetic."""
+    """In a thread: the first check of a recipient's key is 0.1 s of arithmetic."""
     return await asyncio.to_thread(evidence.verify, bundle, anchors, now)
 
 

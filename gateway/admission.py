@@ -94,7 +94,7 @@ class Admission:
         key = await self._database.run(lambda session: keys.find(session, bank, asked.claims.key_id))
         if key is None:
             raise ConsentgateError(ErrorCode.KEY_UNKNOWN, field="request_jws.key_id")
-        # A thread: the first check of a key in this process is about a second of arithmetic.
+        # A thread: the first check of a key in this process is 0.1 s of arithmetic.
         await asyncio.to_thread(evidence.verify_key_registration, key.registration_jws, self._anchors, now, asked.bank)
         return Target(judged, key)
 

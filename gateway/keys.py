@@ -32,7 +32,7 @@ class RecipientKeys:
 
     async def register(self, registration_jws: bytes, caller: SpiffeId) -> tuple[str, Receipt]:
         """Key id and receipt; a repeat of the same statement returns the same leaf's receipt."""
-        # About a second of arithmetic at 3072 bits: in a thread, so that other calls are answered meanwhile.
+        # A tenth of a second of arithmetic at 3072 bits: in a thread, so that other calls are answered meanwhile.
         key = await asyncio.to_thread(
             evidence.verify_key_registration, registration_jws, self._anchors, self._clock(), caller
         )

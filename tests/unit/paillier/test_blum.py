@@ -11,7 +11,7 @@ import pytest
 from paillier import blum, errors
 from paillier.blum import ITERATIONS, BlumProof
 from paillier.private import PrivateKey, prove
-from paillier.public_key import PublicKey
+from paillier.public_key import SMALL_FACTOR_LIMIT, PublicKey
 from tests.support.paillier_keys import key_3072, other_key_2048
 
 CONTEXT = b"bank:example"
@@ -170,6 +170,163 @@ def test_a_missing_member_is_refused(proof: BlumProof) -> None:
     del form["z"]
     with pytest.raises(errors.ProofInvalid):
         BlumProof.from_json(form)
+
+
+# --- the batch: nine powers of n stand for 128 ----------------------------------------------------------------
+
+
+def multiplied(public: PublicKey, proof: BlumProof, factors: dict[int, int]) -> BlumProof:
+    """z_i times a factor, for some i."""
+    n = int(public.n)
+    for index, factor in factors.items():
+        proof = changed(proof, "z", index, proof.z[index] * factor % n)
+    return proof
+
+
+def powers_of_n(public: PublicKey, proof: BlumProof, monkeypatch: pytest.MonkeyPatch) -> int:
+    """How many powers with exponent n a verification makes."""
+    powmod, exponents = gmpy2.powmod, []
+
+    def counting(base: int, exponent: int, modulus: int) -> gmpy2.mpz:
+        exponents.append(exponent)
+        return powmod(base, exponent, modulus)
+
+    monkeypatch.setattr(gmpy2, "powmod", counting)
+    blum.verify(public, proof, CONTEXT)
+    return exponents.count(public.n)
+
+
+def test_a_proof_costs_nine_powers_of_n(public: PublicKey, proof: BlumProof, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert powers_of_n(public, proof, monkeypatch) == blum.BATCHES + 1 == 9
+
+
+def test_the_combinations_weigh_as_much_as_the_iterations() -> None:
+    """2^-128 needs 8 · 16 bits, and exponents below every prime that the checks of a modulus leave possible."""
+    assert blum.BATCHES * blum.EXPONENT_BYTES * 8 >= ITERATIONS
+    assert 1 << (8 * blum.EXPONENT_BYTES) <= SMALL_FACTOR_LIMIT
+
+
+@pytest.mark.parametrize("index", [0, 64, ITERATIONS - 1])
+@pytest.mark.parametrize("order", ["minus_one", "one_and_minus_one", "three"])
+def test_one_root_that_is_wrong_by_a_factor_of_small_order_is_always_named(
+    key: PrivateKey, proof: BlumProof, order: str, index: int
+) -> None:
+    """The factors that break batch verification elsewhere; all but n - 1 need the primes to be found."""
+    factors = {
+        "minus_one": int(key.public.n) - 1,
+        "one_and_minus_one": by_residues(key, 1, -1),
+        "three": by_residues(key, 1, element_of_order(key.q, smallest_odd_factor(key.q - 1))),
+    }
+    assert refused_part(key.public, multiplied(key.public, proof, {index: factors[order]})) == f"z[{index}]"
+
+
+def test_roots_whose_product_is_right_are_refused(public: PublicKey, proof: BlumProof) -> None:
+    """The plain product does not see them, the combinations do."""
+    n = int(public.n)
+    factor = 65537
+    shifted = multiplied(public, proof, {5: factor, 9: int(gmpy2.invert(factor, n))})
+    assert math.prod(shifted.z) % n == math.prod(proof.z) % n
+    assert refused_part(public, shifted) == "z[5]"
+    rotated = dataclasses.replace(proof, z=(*proof.z[1:], proof.z[0]))
+    assert refused_part(public, rotated) == "z[0]"
+
+
+def test_two_flipped_signs_are_refused_unless_every_combination_weighs_them_evenly(key: PrivateKey) -> None:
+    """Once in 2^8, by the hash of the proof and for everybody alike; n is well formed all the same (module text)."""
+    proof = prove(key, CONTEXT)
+    minus_one = int(key.public.n) - 1
+    flipped = multiplied(key.public, proof, {3: minus_one, 4: minus_one})
+    challenges = [blum.challenge(key.public, CONTEXT, proof.w, index) for index in range(ITERATIONS)]
+    weights = blum._batch_exponents(key.public, flipped, challenges)
+    if all((row[3] + row[4]) % 2 == 0 for row in weights):
+        assert blum.verify(key.public, flipped, CONTEXT) is None
+    else:
+        assert refused_part(key.public, flipped) == "z[3]"
+
+
+def test_a_root_that_is_no_unit_is_named(key: PrivateKey, proof: BlumProof) -> None:
+    assert refused_part(key.public, changed(proof, "z", 8, int(key.p))) == "z[8]"
+    assert refused_part(key.public, changed(proof, "x", 8, int(key.q))) == "x[8]"
+
+
+def test_all_roots_wrong_alike_are_refused(public: PublicKey, proof: BlumProof) -> None:
+    """A factor whose n-th power is 1 only for one in 2^128 choices of exponents."""
+    assert refused_part(public, multiplied(public, proof, dict.fromkeys(range(ITERATIONS), 2))) == "z[0]"
+
+
+@pytest.mark.parametrize("name", ["w", "x", "z", "a", "b"])
+def test_the_combinations_depend_on_every_number_of_the_proof(public: PublicKey, proof: BlumProof, name: str) -> None:
+    challenges = [blum.challenge(public, CONTEXT, proof.w, index) for index in range(ITERATIONS)]
+    before = blum._batch_exponents(public, proof, challenges)
+    if name == "w":
+        other = dataclasses.replace(proof, w=proof.w - 1)
+    else:
+        other = changed(proof, name, ITERATIONS - 1, getattr(proof, name)[-1] ^ 1)
+    assert blum._batch_exponents(public, other, challenges) != before
+    assert blum._batch_exponents(public, proof, [challenges[0] + 1, *challenges[1:]]) != before
+    assert len({tuple(row) for row in before}) == blum.BATCHES
+    assert {len(row) for row in before} == {ITERATIONS}
+
+
+def test_a_prover_who_knows_everything_gains_nothing_where_nth_roots_are_missing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """n = r·q with r dividing q - 1 passes the checks of a modulus, and only one unit in r has an n-th root.
+
+    The prover gets the best challenges that it can hope for, two without roots whose product has one: the plain product
+    holds, each combination weighs the two differently.
+    """
+    r, q, public = modulus_without_roots()
+    generator = non_residue(r, q)
+    root_one = by_chinese_remainders(r, q, 1, generator)
+    challenges = [root_one, gmpy2.invert(root_one, public.n), *[gmpy2.mpz(1)] * (ITERATIONS - 2)]
+    proof = BlumProof(w=2, x=(1,) * ITERATIONS, z=(1,) * ITERATIONS, a=(0,) * ITERATIONS, b=(0,) * ITERATIONS)
+    monkeypatch.setattr(blum, "_batch_exponents", lambda *_: [])
+    assert blum._verify_roots(public, proof, challenges) is None
+    monkeypatch.undo()
+    with pytest.raises(errors.ProofInvalid) as caught:
+        blum._verify_roots(public, proof, challenges)
+    assert caught.value.part == "z[0]"
+
+
+def test_exponents_below_the_smallest_possible_factor_weigh_a_defect_to_zero_at_most_once() -> None:
+    """The count behind 2^-16: for a class v != 0 modulo r, e·v takes each value for at most one exponent e < 2^16."""
+    for r in (65537, 65539):
+        for v in (1, 2, 12345, r - 1):
+            assert len({e * v % r for e in range(1 << 16)}) == 1 << 16
+
+
+def modulus_without_roots() -> tuple[int, int, PublicKey]:
+    """r, q and n = r·q of 2048 bits, both 3 modulo 4, r above 2^16 and dividing q - 1."""
+    r = 65539
+    # The first k from three quarters of the range on that gives a prime; searching it takes seconds.
+    q = 2 * ((3 * (1 << 2045) // (r * r) | 1) + 2 * 1226) * r + 1
+    assert gmpy2.is_prime(r)
+    assert gmpy2.is_prime(q)
+    assert r % 4 == q % 4 == 3
+    return r, q, PublicKey(gmpy2.mpz(r * q))
+
+
+def non_residue(r: int, q: int) -> int:
+    """A number that is no r-th power modulo q."""
+    return next(g for g in range(2, 100) if gmpy2.powmod(g, (q - 1) // r, q) != 1)
+
+
+def by_chinese_remainders(p: int, q: int, modulo_p: int, modulo_q: int) -> gmpy2.mpz:
+    return gmpy2.mpz((modulo_p + p * ((modulo_q - modulo_p) * gmpy2.invert(p, q) % q)) % (p * q))
+
+
+def by_residues(key: PrivateKey, modulo_p: int, modulo_q: int) -> int:
+    return int(by_chinese_remainders(int(key.p), int(key.q), modulo_p, modulo_q))
+
+
+def smallest_odd_factor(number: int) -> int:
+    return next(factor for factor in range(3, 10**6, 2) if number % factor == 0)
+
+
+def element_of_order(prime: int, order: int) -> int:
+    candidates = (int(gmpy2.powmod(base, (prime - 1) // order, prime)) for base in range(2, 1000))
+    return next(element for element in candidates if element != 1)
 
 
 # --- the soundness argument of the module text, counted out on toy moduli -----------------------------------

@@ -19,6 +19,8 @@ PUBLISHED: list[tuple[Any, str, object]] = [
     (keys, "PRIMALITY_ROUNDS", 64),
     (short_exponent, "STATISTICAL_BITS", 128),
     (blum, "ITERATIONS", 128),
+    (blum, "BATCHES", 8),
+    (blum, "EXPONENT_BYTES", 2),
     (blum, "MAX_CONTEXT_BYTES", 4096),
     (columns, "MAX_FIXED", 2**53 - 1),
     (columns, "MAX_SCALE", 12),
