@@ -2,7 +2,7 @@
 
 Each has a title and a description for those who hear it, and its numbers stand in a table beside it
 (`ledger_service.report.page`). Denials differ from allowances by hatching too, so a black-and-white print tells them
-apart. Colours are classes: the page says what they look like.
+apart. Each is whole in itself: it looks the same when it is taken out of the page.
 """
 
 from __future__ import annotations
@@ -19,10 +19,15 @@ LEFT, TOP, BOTTOM, RIGHT = 56, 30, 34, 12
 ROW, THICK, LABELS, NUMBERS = 24, 14, 200, 96
 """A lying chart: height of a row and of its bar, width for names on the left and for numbers on the right."""
 MAX_TICKS = 5
-MAX_DATES = 12
+MAX_DATES = 8
 """Labels that fit under a standing chart."""
 GAP = 0.25
 """Part of a standing bar's place that stays empty."""
+MAX_BAR = 56
+"""Units: a single day shall not fill the plot."""
+SOLID, HATCHED, GRID, INK = "#1f6f8b", "#b5402f", "#d8dee4", "#424a53"
+DENIED = "denied"
+"""The series that is hatched."""
 LETTERS = 28
 """Characters of a name that fit on the left."""
 
@@ -42,7 +47,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Chart:
-    """What a chart says. `key` is its id on the page; a series' name is also its class."""
+    """What a chart says. `key` is its id on the page."""
 
     key: str
     title: str
@@ -55,7 +60,7 @@ class Chart:
 class _Segment:
     """The part of a bar that belongs to one series."""
 
-    series: str
+    fill: str
     start: int
     length: int
     told: str
@@ -63,7 +68,7 @@ class _Segment:
     def rect(self, x: float, y: float, width: float, height: float) -> str:
         """Drawn; whoever points at it sees the number."""
         box = f'x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}"'
-        return f'<rect class="{self.series}" {box}><title>{escape(self.told)}</title></rect>'
+        return f'<rect fill="{self.fill}" {box}><title>{escape(self.told)}</title></rect>'
 
 
 def standing(chart: Chart) -> str:
@@ -71,13 +76,13 @@ def standing(chart: Chart) -> str:
     ticks = nice_ticks(max(bar.total for bar in chart.bars))
     scale, base = PLOT_HEIGHT / ticks[-1], TOP + PLOT_HEIGHT
     place = (WIDTH - LEFT - RIGHT) / len(chart.bars)
-    every = -(-len(chart.bars) // MAX_DATES)
+    every, wide = -(-len(chart.bars) // MAX_DATES), min(place * (1 - GAP), MAX_BAR)
     parts = [*_legend(chart), *_grid(ticks, scale)]
     for number, bar in enumerate(chart.bars):
         x = LEFT + number * place
         for part in _segments(chart, bar):
             high = part.length * scale
-            parts.append(part.rect(x + place * GAP / 2, base - part.start * scale - high, place * (1 - GAP), high))
+            parts.append(part.rect(x + (place - wide) / 2, base - part.start * scale - high, wide, high))
         if number % every == 0:
             parts.append(_text(x + place / 2, base + 20, bar.label, "middle"))
     return _svg(chart, base + BOTTOM, parts)
@@ -110,14 +115,25 @@ def _segments(chart: Chart, bar: Bar) -> Iterator[_Segment]:
     start = 0
     for series, value in zip(chart.series, bar.values, strict=True):
         if value:
-            yield _Segment(series, start, value, f"{bar.label}: {value:,} {series}")
+            yield _Segment(_fill(chart, series), start, value, f"{bar.label}: {value:,} {series}")
         start += value
+
+
+def _fill(chart: Chart, series: str) -> str:
+    return f"url(#{chart.key}-hatched)" if series == DENIED else SOLID
+
+
+def _hatching(chart: Chart) -> str:
+    """The pattern of denials, under an id that is this chart's own."""
+    place = f'id="{chart.key}-hatched" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"'
+    drawn = f'<rect width="6" height="6" fill="#eab2a8"/><rect width="3.5" height="6" fill="{HATCHED}"/>'
+    return f"<defs><pattern {place}>{drawn}</pattern></defs>"
 
 
 def _grid(ticks: Sequence[int], scale: float) -> Iterator[str]:
     for tick in ticks:
         y = TOP + PLOT_HEIGHT - tick * scale
-        yield f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
+        yield f'<line stroke="{GRID}" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
         yield _text(LEFT - 8, y + 4, f"{tick:,}", "end")
 
 
@@ -126,7 +142,7 @@ def _legend(chart: Chart) -> Iterator[str]:
     if len(chart.series) > 1:
         for number, series in enumerate(chart.series):
             x = LEFT + number * 100
-            yield f'<rect class="{series}" x="{x}" y="4" width="12" height="12"/>'
+            yield f'<rect fill="{_fill(chart, series)}" x="{x}" y="4" width="12" height="12"/>'
             yield _text(x + 18, 14, series, "start")
 
 
@@ -139,7 +155,9 @@ def _short(name: str) -> str:
 
 
 def _svg(chart: Chart, height: int, parts: Sequence[str]) -> str:
-    head = f'<svg role="img" aria-labelledby="{chart.key}-t {chart.key}-d" viewBox="0 0 {WIDTH} {height}">'
+    look = f'font-family="system-ui, sans-serif" font-size="12" fill="{INK}"'
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-labelledby="{chart.key}-t {chart.key}-d" {look} '
+    head += f'viewBox="0 0 {WIDTH} {height}">'
     told = f'<title id="{chart.key}-t">{escape(chart.title)}</title>'
     told += f'<desc id="{chart.key}-d">{escape(chart.description)}</desc>'
-    return "\n".join([head + told, *parts, "</svg>"])
+    return "\n".join([head + told + _hatching(chart), *parts, "</svg>"])

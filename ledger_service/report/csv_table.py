@@ -81,6 +81,6 @@ def from_text(text: str, form: Form) -> Cell:
 
 def _integer(text: str) -> int:
     number = int(text) if text.isascii() and text.isdecimal() and len(text) <= MAX_DIGITS else -1
-    if str(number) != text or number > MAX_INTEGER:
+    if str(number) != text or not 0 <= number <= MAX_INTEGER:
         raise ValueError("not an integer as this table writes it")
     return number

@@ -8,11 +8,13 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, timedelta
 from html import escape
 
 from ledger_service.report.charts import Chart, lying, standing
 from ledger_service.report.figures import charts
 from ledger_service.report.summary import Bounds, Figures, Tree
+from ledger_service.report.tally import DAY
 
 PAGE_FILE = "report.html"
 
@@ -21,6 +23,7 @@ STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #1b1f24; background: #fff; }
 body { max-width: 46rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.6rem; line-height: 1.25; margin: 0 0 .25rem; }
+figure { margin: 0; }
 h2 { font-size: 1.15rem; margin: 2.2rem 0 .5rem; }
 p.log, .note { color: #57606a; margin: 0; }
 dl.totals { display: grid; grid-template-columns: repeat(4, 1fr); gap: .75rem; margin: 1.5rem 0; }
@@ -28,11 +31,6 @@ dl.totals div { border: 1px solid #d0d7de; border-radius: 6px; padding: .6rem .8
 dl.totals dt { color: #57606a; font-size: .85rem; }
 dl.totals dd { margin: 0; font-size: 1.4rem; font-variant-numeric: tabular-nums; }
 svg { width: 100%; height: auto; display: block; }
-svg text { font: 12px system-ui, sans-serif; fill: #424a53; font-variant-numeric: tabular-nums; }
-svg .grid { stroke: #d8dee4; stroke-width: 1; }
-svg .allowed, svg .consents { fill: #1f6f8b; }
-svg .denied { fill: url(#hatched); stroke: #a63a2b; stroke-width: 1; }
-svg.patterns { position: absolute; width: 0; height: 0; }
 table { border-collapse: collapse; width: 100%; font-size: .88rem; margin-top: .5rem; }
 th, td { text-align: left; padding: .2rem .6rem .2rem 0; border-bottom: 1px solid #eaeef2; }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
@@ -42,21 +40,21 @@ pre { background: #f6f8fa; border: 1px solid #d0d7de; border-radius: 6px; paddin
 @media print {
   @page { margin: 18mm; }
   body { margin: 0; max-width: none; font-size: 11pt; }
-  section { break-inside: avoid; }
+  figure, tr, pre { break-inside: avoid; }
+  h2 { break-after: avoid; }
+  details { display: none; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }
 """
-_PATTERNS = (
-    '<svg class="patterns" aria-hidden="true"><defs><pattern id="hatched" width="6" height="6" '
-    'patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><rect width="6" height="6" fill="#e8a598"/>'
-    '<rect width="3" height="6" fill="#b5402f"/></pattern></defs></svg>'
-)
 
 
 def render(log: str, period: Bounds | None, tree: Tree, figures: Figures, note: bytes, files: Mapping[str, str]) -> str:
     """The whole page; `files` are the digests of those that are written already."""
     title = f"Ledger report, {_period(period)}"
-    drawn = [_section(chart, standing(chart) if stands else lying(chart)) for chart, stands in charts(figures, period)]
+    drawn = [
+        _section(chart, standing(chart) if stands else lying(chart), is_long=stands)
+        for chart, stands in charts(figures, period)
+    ]
     body = [
         f"<h1>{escape(title)}</h1>",
         f'<p class="log">{escape(log)}, verified over {tree.size:,} entries</p>',
@@ -65,7 +63,7 @@ def render(log: str, period: Bounds | None, tree: Tree, figures: Figures, note: 
         _kinds(figures),
         _verification(tree, note, files),
     ]
-    return "\n".join([*_head(title), "<body>", _PATTERNS, "<main>", *body, "</main>", "</body>", "</html>", ""])
+    return "\n".join([*_head(title), "<body>", "<main>", *body, "</main>", "</body>", "</html>", ""])
 
 
 def _head(title: str) -> list[str]:
@@ -86,7 +84,12 @@ def _head(title: str) -> list[str]:
 
 
 def _period(period: Bounds | None) -> str:
-    return "all entries" if period is None else f"{period.not_before} up to, without, {period.before}"
+    """First and last day: periods are whole days."""
+    if period is None:
+        return "all entries"
+    first, last = date.fromisoformat(period.not_before[:DAY]), date.fromisoformat(period.before[:DAY])
+    last -= timedelta(days=1)
+    return f"{first}" if first == last else f"{first} to {last}"
 
 
 def _totals(figures: Figures) -> str:
@@ -97,12 +100,13 @@ def _totals(figures: Figures) -> str:
     return f'<dl class="totals">{told}</dl>'
 
 
-def _section(chart: Chart, svg: str) -> str:
-    head = ["", *chart.series]
-    rows = [(bar.label, bar.values) for bar in chart.bars]
+def _section(chart: Chart, svg: str, *, is_long: bool) -> str:
+    """A table with a row for every day can be opened on the screen, and is left out in print."""
+    numbers = _table(["", *chart.series], ((bar.label, bar.values) for bar in chart.bars))
+    shown = f"<details><summary>The numbers</summary>{numbers}</details>" if is_long else numbers
     return (
-        f'<section><h2>{escape(chart.title)}</h2><p class="note">{escape(chart.description)}</p>\n{svg}\n'
-        f"<details><summary>The numbers</summary>{_table(head, rows)}</details></section>"
+        f'<section><figure><h2>{escape(chart.title)}</h2><p class="note">{escape(chart.description)}</p>\n{svg}\n'
+        f"</figure>{shown}</section>"
     )
 
 
