@@ -106,8 +106,8 @@ def bank_toml(addresses: Mapping[str, str]) -> str:
 
 
 def officer_toml(addresses: Mapping[str, str]) -> str:
-    """`officer.toml`: supervision reads the ledger."""
-    return "\n".join(['anchors = "anchors.toml"\n', TLS, _ledger(addresses)])
+    """`officer.toml`: supervision reads the ledger and signs its reports."""
+    return "\n".join(['anchors = "anchors.toml"\n', TLS, SIGNING, _ledger(addresses)])
 
 
 def company_toml(addresses: Mapping[str, str], code: str, signatories: Sequence[str]) -> str:

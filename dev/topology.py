@@ -98,7 +98,7 @@ def _write_credentials(layout: Layout, ca: DevelopmentCa) -> None:
     for role, name in _members(layout):
         folder = layout.member(role, name)
         ca.issue_tls(role, name, folder)
-        if role in (Role.BANK, Role.DEPARTMENT):
+        if role in (Role.BANK, Role.DEPARTMENT, Role.OFFICER):
             ca.issue_signing(role, name, folder)
     for bank in (layout.bank, layout.other_bank):
         passphrase = bank / "passphrase"
