@@ -65,12 +65,14 @@ class RegistryTable(_Table):
 
 class EncryptionTable(_Table):
     """Memory and readiness of encryption: `active_keys` banks' keys keep tables of at most `table_megabytes` and
-    `pool` randomizers each. Eight megabytes hold the smallest tables of the largest key.
+    `pool` randomizers each, made by a process per key where `process` is true. Eight megabytes hold the smallest tables
+    of the largest key.
     """
 
     active_keys: Annotated[int, Field(ge=1, le=256)] = 4
     table_megabytes: Annotated[int, Field(ge=8, le=4096)] = 80
     pool: Annotated[int, Field(ge=1, le=100_000)] = 256
+    process: bool = True
 
 
 class AdapterConfig(_Table):

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
 import structlog
+from sqlalchemy.orm import Session
 
 from consentgate import answer, evidence
 from consentgate.anchors import Anchors
@@ -32,8 +33,10 @@ from department_adapter.mapping import MappedColumn
 from department_adapter.reservation import reserve
 from department_adapter.sources.interface import Row, Source
 from department_adapter.state import answers as store
+from department_adapter.state import recipient_keys
 from department_adapter.state import tail as ledger_view
 from department_adapter.state.answers import Answer
+from department_adapter.state.recipient_keys import Registration
 from department_adapter.tail import Tail
 from ledger.entry import leaf_hash
 
@@ -98,6 +101,7 @@ class Releases:
 
         # 1. Evidence. The bundle proves that the release is ordered, or nothing happens.
         order = await trail.step(1, _verify(bundle, parts.anchors, parts.clock()))
+        parts.encryption.prepare(order.recipient_key)  # Tables of a new key grow while the next steps wait.
 
         # 2. Ledger. What the gateway showed must be in the history that this department follows.
         await trail.step(2, self._check_recorded(order))
@@ -111,7 +115,8 @@ class Releases:
         columns = await trail.step(4, self._columns(order))
 
         # 5. Reserve: everything that can change is looked at inside the transaction that counts the use.
-        await trail.step(5, parts.database.run(lambda session: reserve(session, order, parts.clock())))
+        registration = Registration(str(order.bank), bundle.key_registration_jws)
+        await trail.step(5, parts.database.run(lambda session: self._reserve(session, order, registration)))
 
         # 6. Read.
         row = await trail.step(6, _read(parts.source, order.request.company))
@@ -138,6 +143,12 @@ class Releases:
             # Signed by the log, cosigned by a quorum, and not in the history they showed to this department.
             _log.error("a receipt contradicts the followed history", index=seq)
             raise ConsentgateError(ErrorCode.LEDGER_INVALID, field="decision")
+
+    def _reserve(self, session: Session, order: ReleaseOrder, registration: Registration) -> None:
+        now = self._parts.clock()
+        reserve(session, order, now)
+        # Only what was allowed is worth remembering, and here no write more has to reach the disk for it.
+        recipient_keys.remember(session, registration, int(now.timestamp()), self._parts.encryption.active_keys)
 
     async def _columns(self, order: ReleaseOrder) -> Sequence[MappedColumn]:
         catalogue = self._parts.catalogue

@@ -31,6 +31,7 @@ from department_adapter.config import AdapterConfig, WitnessTable
 from department_adapter.encryption import Encryption
 from department_adapter.histories import Histories
 from department_adapter.mapping import Mapping
+from department_adapter.recipient_keys import RecipientKeys
 from department_adapter.release import OnStep, ReleaseParts, Releases
 from department_adapter.revocations import Revocations
 from department_adapter.servicers.features import FeatureServicer
@@ -67,13 +68,13 @@ class Adapter:
 
     server: MemberServer
     tail: Tail
-    encryption: Encryption
+    keys: RecipientKeys
     database: Database
     source: Source
 
     async def run(self, config: AdapterConfig) -> None:
         """Serves until a signal."""
-        background = (self.tail.run(), self.encryption.keep_filled(), keep_tidy(self.database, utc_now))
+        background = (self.tail.run(), self.keys.keep_ready(), keep_tidy(self.database, utc_now))
         await serve_until_signal(self.server, ready_file=config.ready_file, background=background)
 
 
@@ -128,7 +129,8 @@ async def open_adapter(
             truth=Truth(source, database, tail).check,
             allow_development_ca=allow_development_ca,
         )
-        yield Adapter(server, tail, encryption, database, source)
+        keys = RecipientKeys(anchors, database, encryption, clock)
+        yield Adapter(server, tail, keys, database, source)
     finally:
         await channel.close()
         encryption.close()

@@ -124,6 +124,17 @@ class LedgerKeyRow(Base):
     key_id: Mapped[str] = mapped_column(String(64), primary_key=True)
 
 
+class RecipientKeyRow(Base):
+    """A bank's signed registration of a key under which was answered; `digest` is that of its bytes."""
+
+    __tablename__ = "recipient_keys"
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    bank: Mapped[str] = mapped_column(String(255))
+    registration_jws: Mapped[bytes] = mapped_column(LargeBinary)
+    used_at: Mapped[int] = mapped_column(BigInteger)
+
+
 class LedgerDecisionRow(Base):
     """`projection.DecisionFact`."""
 

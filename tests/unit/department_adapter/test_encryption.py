@@ -3,28 +3,56 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 
 import pytest
+from structlog.testing import capture_logs
 
+from department_adapter import encryption as module
 from department_adapter.config import EncryptionTable
-from department_adapter.encryption import Encryption
-from paillier.errors import PlaintextOutOfRange
+from department_adapter.encryption import ActiveKey, Encryption
+from paillier.encryption import table_bytes
+from paillier.errors import MemoryBudgetTooSmall, PlaintextOutOfRange
 from paillier.private import PrivateKey
+from paillier.public_key import PublicKey
 from paillier.wire import split
-from tests.support.paillier_keys import key_2048, other_key_2048
+from tests.support.paillier_keys import key_2048, key_3072, other_key_2048
+
+SMALL = EncryptionTable(active_keys=1, table_megabytes=8, pool=8)
+ALONE = SMALL.model_copy(update={"process": False})
 
 
-@pytest.fixture
-def encryption() -> Iterator[Encryption]:
-    made = Encryption(EncryptionTable(active_keys=1, table_megabytes=8, pool=8))
+@pytest.fixture(params=["with_process", "alone"])
+def encryption(request: pytest.FixtureRequest) -> Iterator[Encryption]:
+    made = Encryption(SMALL if request.param == "with_process" else ALONE)
     yield made
     made.close()
+
+
+@asynccontextmanager
+async def kept_ready(encryption: Encryption) -> AsyncIterator[None]:
+    keeping = asyncio.create_task(encryption.keep_ready())
+    try:
+        yield
+    finally:
+        keeping.cancel()
 
 
 def opened(private: PrivateKey, data: bytes) -> list[int]:
     count = len(data) // private.public.ciphertext_bytes
     return [int(private.decrypt(c)) for c in split(data, private.public, count)]
+
+
+def active(encryption: Encryption, key: PublicKey) -> ActiveKey:
+    return encryption._keys[key.key_id]
+
+
+async def until_full(encryption: Encryption, key: PublicKey) -> None:
+    async with asyncio.timeout(20):
+        while key.key_id not in encryption._keys or len(active(encryption, key).pool) < SMALL.pool:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
 
 
 async def test_decrypts_to_the_positions(encryption: Encryption) -> None:
@@ -38,11 +66,38 @@ async def test_nothing_repeats(encryption: Encryption) -> None:
     assert len(set(split(b"".join(parts), key, 9))) == 9
 
 
+async def test_nothing_repeats_between_pool_process_thread_and_wider_tables(
+    encryption: Encryption, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "DRY", 10)
+    key = key_2048().public
+    parts = []
+    async with kept_ready(encryption):
+        for _ in range(4):
+            parts.append(await encryption.encrypt(key, [1] * 20))
+            await until_full(encryption, key)
+    assert len(set(split(b"".join(parts), key, 80))) == 80
+
+
 async def test_least_recently_used_key_gives_way(encryption: Encryption) -> None:
     first, second = key_2048(), other_key_2048()
     for private in (first, second, first):
         assert opened(private, await encryption.encrypt(private.public, [7])) == [7]
-    assert list(encryption._pools) == [first.public.key_id]
+    assert list(encryption._keys) == [first.public.key_id]
+
+
+async def test_a_key_that_gave_way_leaves_no_process_and_no_randomizers() -> None:
+    encryption = Encryption(SMALL)
+    first, second = key_2048().public, other_key_2048().public
+    async with kept_ready(encryption):
+        await encryption.encrypt(first, [1])
+        await until_full(encryption, first)
+        gone = active(encryption, first)
+        await encryption.encrypt(second, [1])
+    assert gone._worker is not None
+    assert not gone._worker.alive()
+    assert len(gone.pool) == 0
+    encryption.close()
 
 
 async def test_loop_goes_on_while_tables_are_built() -> None:
@@ -57,21 +112,113 @@ async def test_loop_goes_on_while_tables_are_built() -> None:
             await asyncio.sleep(0.001)
 
     counting = asyncio.create_task(count())
-    await encryption.encrypt(key_2048().public, [1])
+    await encryption.encrypt(key_3072().public, [1])
     counting.cancel()
     encryption.close()
     assert turns > 3
 
 
 async def test_pools_fill_while_idle(encryption: Encryption) -> None:
-    filling = asyncio.create_task(encryption.keep_filled())
     key = key_2048().public
-    await encryption.encrypt(key, [1])
-    async with asyncio.timeout(5):
-        while len(encryption._pools[key.key_id]) < 8:  # noqa: ASYNC110 - a thread fills it
-            await asyncio.sleep(0.01)
+    async with kept_ready(encryption):
+        await encryption.encrypt(key, [1])
+        await until_full(encryption, key)
     assert opened(key_2048(), await encryption.encrypt(key, [5] * 12)) == [5] * 12
-    filling.cancel()
+
+
+async def test_a_prepared_key_has_a_full_pool_before_its_first_request(encryption: Encryption) -> None:
+    key = key_2048().public
+    encryption.prepare(key)
+    encryption.prepare(key)
+    async with kept_ready(encryption):
+        await until_full(encryption, key)
+        before = active(encryption, key)
+        assert opened(key_2048(), await encryption.encrypt(key, [4])) == [4]
+        assert active(encryption, key) is before
+
+
+async def test_preparing_returns_at_once_and_a_failure_is_the_requests() -> None:
+    encryption = Encryption(SMALL.model_copy(update={"table_megabytes": 0}))
+    with capture_logs() as logs:
+        encryption.prepare(key_2048().public)
+        with pytest.raises(MemoryBudgetTooSmall):
+            await encryption.encrypt(key_2048().public, [1])
+    assert [(entry["event"], entry["detail"]) for entry in logs] == [("key not prepared", "MemoryBudgetTooSmall")]
+    encryption.close()
+
+
+def test_the_first_tables_pay_within_one_request() -> None:
+    """Narrow ones first: an eighth of the memory and of the time of those that a process makes."""
+    made = ActiveKey(key_3072().public, EncryptionTable())
+    assert made._worker is not None
+    first, later = made.pool.encryptor.window, made._worker._window
+    assert 8 * table_bytes(key_3072().public, first) <= table_bytes(key_3072().public, later)
+
+
+async def test_a_key_whose_pool_runs_dry_gets_wider_tables_while_idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "DRY", 10)
+    encryption = Encryption(EncryptionTable(active_keys=1, pool=200, process=False))
+    key = key_2048().public
+    await encryption.encrypt(key, [1] * 9)
+    made = active(encryption, key)
+    narrow = made.pool.encryptor.window
+    made.improve()
+    assert made.pool.encryptor.window == narrow
+    await encryption.encrypt(key, [1] * 30)
+    made.improve()
+    assert made.pool.encryptor.window > narrow
+    assert opened(key_2048(), await encryption.encrypt(key, [9, 8])) == [9, 8]
+    encryption.close()
+
+
+async def test_a_process_that_died_is_replaced_but_not_all_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    encryption = Encryption(SMALL)
+    key = key_2048().public
+    async with kept_ready(encryption):
+        await encryption.encrypt(key, [1])
+        await until_full(encryption, key)
+        worker = active(encryption, key)._worker
+        assert worker is not None
+        assert worker._running is not None
+        worker._running._process.kill()
+        worker._running._process.wait()
+        # Too early for another process: the thread fills.
+        await encryption.encrypt(key, [1] * SMALL.pool)
+        await until_full(encryption, key)
+        assert not worker.alive()
+        monkeypatch.setattr(module, "RESTART_SECONDS", 0.0)
+        await encryption.encrypt(key, [1] * SMALL.pool)
+        await until_full(encryption, key)
+        assert worker.alive()
+    encryption.close()
+
+
+async def test_without_a_process_to_start_the_thread_fills(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError("no more processes")
+
+    encryption = Encryption(SMALL)
+    monkeypatch.setattr("paillier.randomizer_worker.RandomizerWorker.start", refuse)
+    with capture_logs() as logs:
+        async with kept_ready(encryption):
+            await encryption.encrypt(key_2048().public, [1])
+            await until_full(encryption, key_2048().public)
+    assert [entry["event"] for entry in logs] == ["no process for randomizers"]
+    encryption.close()
+
+
+async def test_closing_ends_the_process() -> None:
+    encryption = Encryption(SMALL)
+    async with kept_ready(encryption):
+        await encryption.encrypt(key_2048().public, [1])
+        await until_full(encryption, key_2048().public)
+    worker = active(encryption, key_2048().public)._worker
+    assert worker is not None
+    assert worker.alive()
+    began = time.monotonic()
+    encryption.close()
+    assert not worker.alive()
+    assert time.monotonic() - began < 5
 
 
 async def test_requests_at_once(encryption: Encryption) -> None:

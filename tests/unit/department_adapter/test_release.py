@@ -22,7 +22,9 @@ from department_adapter.mapping import MappedColumn
 from department_adapter.projection import ConsentState
 from department_adapter.release import STEPS, ReleaseParts, Releases
 from department_adapter.sources.interface import Row
+from department_adapter.state import recipient_keys
 from department_adapter.state.answers import Answer
+from department_adapter.state.recipient_keys import Registration
 from department_adapter.tail import Tail
 from paillier.wire import split
 from tests.support.federation import NOW, Federation
@@ -242,6 +244,36 @@ async def test_forged_bundle_costs_nothing(department: Department) -> None:
     with pytest.raises(ConsentgateError, match="RECEIPT_MISMATCH"):
         await department.answer(forged)
     assert (department.records.reads, department.uses(), department.tail.reached) == (0, 0, 0)
+
+
+async def test_an_answered_bank_is_remembered_and_a_refused_one_is_not(department: Department, state: Database) -> None:
+    """The key is made ready after a restart; one that the ledger does not know must not become a guest here."""
+    order = department.standing.order
+    department.standing.changed(state=ConsentState.PAUSED).learn(state)
+    with pytest.raises(ConsentgateError, match="CONSENT_PAUSED"):
+        await department.answer()
+    assert state.transact(recipient_keys.remembered) == []
+    department.standing.learn(state)
+    await department.answer()
+    expected = Registration(str(order.bank), department.bundle.key_registration_jws)
+    assert state.transact(recipient_keys.remembered) == [expected]
+
+
+async def test_tables_of_a_new_key_grow_while_the_ledger_is_waited_for(department: Department) -> None:
+    """The very key of the verified evidence, before step 2 and not before step 1."""
+    encryption = Encryption(EncryptionTable(active_keys=1, table_megabytes=8, pool=8))
+    parts = replace(department.parts, encryption=encryption)
+    seen: dict[int, list[str]] = {}
+
+    async def on_step(number: int) -> None:
+        if number == 2:
+            await encryption._run(lambda: None)
+        seen[number] = list(encryption._keys)
+
+    await Releases(parts, on_step).answer(department.bundle)
+    encryption.close()
+    assert seen[1] == []
+    assert seen[2] == [department.federation.paillier_key.public.key_id]
 
 
 async def test_unknown_company_cannot_be_told_from_a_known_one(department: Department) -> None:

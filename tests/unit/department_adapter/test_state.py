@@ -58,7 +58,7 @@ def test_every_column_is_required_and_every_constraint_named(state: Database) ->
 
 def test_upgrade_again_changes_nothing_and_down_leaves_nothing(state: Database) -> None:
     migrate.upgrade(state.engine)
-    assert migrate.revisions(state.engine) == ("0002", "0002")
+    assert migrate.revisions(state.engine) == ("0003", "0003")
     downgrade(migrate.MIGRATIONS.config(state.engine), "base")
     with state.engine.connect() as connection:
         assert inspect(connection).get_table_names() == ["alembic_version"]

@@ -1,9 +1,14 @@
 """The worker process: single use across spawn, crash, restart and snapshot; priority; back-pressure."""
 
+import copy
 import os
 import signal
+import subprocess
+import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -117,3 +122,125 @@ def test_stopping_twice_is_harmless(pool: RandomizerPool) -> None:
         running.start()
     running.stop()
     assert running._running is None
+
+
+PARENT = """
+import sys
+import time
+with open(sys.argv[1], "a") as runs:
+    runs.write("main module ran\\n")
+from gmpy2 import mpz
+from paillier.encryption import Encryptor
+from paillier.public_key import PublicKey
+from paillier.randomizer_pool import RandomizerPool
+from paillier.randomizer_worker import RandomizerWorker
+pool = RandomizerPool(Encryptor(PublicKey(mpz(int(sys.argv[2], 16))), window=1), capacity=4)
+worker = RandomizerWorker(pool)
+worker.start()
+print(worker._running._process.pid, flush=True)
+while len(pool) < 4:
+    time.sleep(0.01)
+print("full", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def parent(tmp_path: Path, key: PrivateKey) -> Iterator[subprocess.Popen[str]]:
+    """A program that keeps a worker, and says its process id, then when its pool is full."""
+    program = tmp_path / "parent.py"
+    program.write_text(PARENT)
+    arguments = [sys.executable, str(program), str(tmp_path / "runs"), f"{int(key.public.n):x}"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen(
+        arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        yield process
+        process.kill()
+
+
+def gone(pid: int) -> bool:
+    """It ended; its zombie, if nobody has waited for it yet, counts as ended."""
+    try:
+        return "\nState:\tZ" in Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="looks into /proc")
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM])
+def test_a_worker_does_not_outlive_a_parent_that_was_killed(parent: subprocess.Popen[str], end: signal.Signals) -> None:
+    """Nobody is left to end it, and its full pipe blocks it: the pipe breaks."""
+    assert parent.stdout is not None
+    pid = int(parent.stdout.readline())
+    assert parent.stdout.readline() == "full\n"
+    assert not gone(pid)
+    parent.send_signal(end)
+    parent.wait()
+    assert wait_until(lambda: gone(pid))
+
+
+def test_the_parents_program_does_not_run_again_in_the_worker(parent: subprocess.Popen[str], tmp_path: Path) -> None:
+    """A server's main module takes a second to import, in every process that does."""
+    assert parent.stdout is not None
+    parent.stdout.readline()
+    assert parent.stdout.readline() == "full\n"
+    assert (tmp_path / "runs").read_text() == "main module ran\n"
+
+
+def test_ctrl_c_at_a_terminal_is_the_parents(worker: RandomizerWorker) -> None:
+    """A group of its own, in the session of the parent."""
+    pid = worker_pid(worker)
+    assert os.getpgid(pid) == pid != os.getpgid(0)
+    assert os.getsid(pid) == os.getsid(0)
+
+
+def test_a_message_half_sent_is_never_used(pool: RandomizerPool) -> None:
+    """Whoever dies in the middle of one: the rest is not waited for, and nothing is made up."""
+    with RandomizerWorker(pool) as running:
+        assert wait_until(lambda: len(pool) == pool.capacity)
+        assert running._running is not None
+        running._running._process.kill()
+        running._running._process.wait()
+        for part in (b"", b"x", b"x" * 511):
+            reading, writing = os.pipe()
+            os.write(writing, part)
+            os.close(writing)
+            with open(reading, "rb", buffering=0) as stub:
+                receiving = copy.copy(running._running)
+                receiving._reader = stub
+                assert receiving._receive(512) is None
+
+
+def test_a_message_that_comes_in_pieces_is_put_together(pool: RandomizerPool) -> None:
+    with RandomizerWorker(pool) as running:
+        assert running._running is not None
+        reading, writing = os.pipe()
+        sender = threading.Thread(
+            target=lambda: [time.sleep(0.01) or os.write(writing, bytes([digit]) * 100) for digit in range(5)]
+        )
+        sender.start()
+        with open(reading, "rb", buffering=0) as stub:
+            receiving = copy.copy(running._running)
+            receiving._reader = stub
+            assert receiving._receive(500) == b"".join(bytes([digit]) * 100 for digit in range(5))
+        sender.join()
+        os.close(writing)
+
+
+def test_no_process_to_be_had_is_said_and_leaves_nothing(pool: RandomizerPool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/nonexistent/python")
+    running = RandomizerWorker(pool)
+    with pytest.raises(OSError, match="nonexistent"):
+        running.start()
+    assert not running.alive()
+    running.stop()
+
+
+def test_tables_as_wide_as_asked_for(pool: RandomizerPool, key: PrivateKey) -> None:
+    """Wider than the pool's own, which serve only while it is empty."""
+    with RandomizerWorker(pool, window=4):
+        assert wait_until(lambda: len(pool) == pool.capacity)
+        assert pool.encryptor.window == 2
+        for pair in take_all(pool):
+            assert key.decrypt(nadic.to_integer(pair, key.public.n)) == 0
