@@ -322,6 +322,16 @@ CATALOGUE: Mapping[ErrorCode, ErrorEntry] = MappingProxyType(
             "What the ledger shows is not one consistent history.",
             "Keep both checkpoints as evidence and tell the witnesses.",
         ),
+        _C.NOT_EVIDENCE: _E(
+            Status.FAILED_PRECONDITION,
+            "These two checkpoints say nothing against their log.",
+            "Evidence are two that no append-only log could have signed; give an export, if its tree is one of them.",
+        ),
+        _C.EVIDENCE_INVALID: _E(
+            Status.DATA_LOSS,
+            "A bundle of evidence was altered, or does not show what it says.",
+            "Ask whoever made it for another copy; one whose parts do not hold proves nothing.",
+        ),
         _C.WITNESS_CONFLICT: _E(
             Status.ABORTED,
             "The witness knows another tree size than the log believed.",

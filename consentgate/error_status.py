@@ -87,6 +87,8 @@ _TRANSLATIONS: dict[type[Exception], ErrorCode] = {
     ledger_errors.WitnessFailed: _Code.LEDGER_QUORUM,
     ledger_errors.LedgerStopped: _Code.LEDGER_UNAVAILABLE,
     ledger_errors.ExportInvalid: _Code.LEDGER_INVALID,
+    ledger_errors.NotEvidence: _Code.NOT_EVIDENCE,
+    ledger_errors.EvidenceInvalid: _Code.EVIDENCE_INVALID,
     ledger_errors.TimestampInvalid: _Code.LEDGER_INVALID,
     ledger_errors.TimestampUnavailable: _Code.LEDGER_UNAVAILABLE,
     ledger_errors.NotFound: _Code.NOT_FOUND,

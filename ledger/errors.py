@@ -138,6 +138,18 @@ class ExportInvalid(LedgerError):
     hint = "The copy is damaged or was tampered with. Compare with another copy, or export again."
 
 
+class NotEvidence(LedgerError):
+    """Two checkpoints that say nothing against their log: of one history, as far as anybody can see."""
+
+    hint = "Two checkpoints are evidence only if no append-only log could have signed both."
+
+
+class EvidenceInvalid(LedgerError):
+    """A bundle of evidence was altered, or does not show what it says."""
+
+    hint = "Ask whoever made the bundle for another copy; one whose parts do not hold proves nothing."
+
+
 class TimestampInvalid(LedgerError):
     """An RFC 3161 token is not over this note, or not by an authority that the given roots vouch for."""
 

@@ -18,12 +18,15 @@ from threading import Lock
 
 from ledger.checkpoint import Checkpoint, open_signed
 from ledger.errors import ConsistencyInvalid, KeyInvalid, StorageFailed, WitnessConflict
+from ledger.evidence import Material, Told, prefix_of_answer
 from ledger.merkle import EMPTY_ROOT, verify_consistency
 from ledger.note import Note, SignatureType, Signer, VerifierKey
+from ledger.policy import NO_QUORUM, LogPolicy
+from ledger.refused import Refusals
 from ledger.second_place import SecondPlace
 
 REFUSED_SUFFIX = ".refused"
-"""Appended to the state file's name: the first checkpoint that did not continue the history, as evidence."""
+"""Appended to the state file's name: the folder of what did not continue the history (`ledger.refused`)."""
 LOCK_SUFFIX = ".lock"
 """Appended to the state file's name; locked during each call."""
 
@@ -48,7 +51,7 @@ class Witness:
         self._logs = tuple(logs)
         self._stored = SecondPlace(state, self._logs)
         self._lock_path = state.with_name(state.name + LOCK_SUFFIX)
-        self._refused_path = state.with_name(state.name + REFUSED_SUFFIX)
+        self.refusals = Refusals(state.with_name(state.name + REFUSED_SUFFIX))
         self._clock = clock
         self._thread_lock = Lock()
 
@@ -73,7 +76,7 @@ class Witness:
         Raises CheckpointInvalid, SignatureInvalid or LogMismatch for a note that the log did not sign,
         WitnessConflict when `old_size` is not what this witness knows, ConsistencyInvalid when the proof fails.
         """
-        # 1. The log signed it; other signatures are not looked at and not kept.
+        # 1. The log signed it; other signatures are not looked at, and kept only beside what is refused.
         note, found = open_signed(Note.parse(checkpoint), self._logs)
         with self._exclusively():
             # 2. The log knows where this witness stands.
@@ -84,7 +87,7 @@ class Witness:
             try:
                 verify_consistency(old_size, found.size, last.root, found.root, proof)
             except ConsistencyInvalid:
-                self._keep_refused(note)
+                self._keep_refused(Note.parse(checkpoint), found, proof)
                 raise
             # 4. Durable before the cosignature leaves. The same tree again needs no writing.
             if found.size > last.size:
@@ -95,12 +98,29 @@ class Witness:
         stored = self._stored.read()
         return Checkpoint(self.origin, 0, EMPTY_ROOT) if stored is None else stored[1]
 
-    def _keep_refused(self, note: Note) -> None:
-        """The first refused checkpoint stays beside the state: with the one in it, both signed by the log, it is what
-        the log has to explain. A disk that is full changes nothing about the refusal.
+    def _keep_refused(self, shown: Note, found: Checkpoint, proof: Sequence[bytes]) -> None:
+        """Both sides stay, each signed by the log, with the proof that it gave: what the log has to explain. The known
+        one is cosigned once more, which says when this witness still knew it. A disk that is full changes nothing about
+        the refusal.
         """
-        with suppress(OSError), self._refused_path.open("xb") as file:
-            file.write(note.encode())
+        stored = self._stored.read()
+        if stored is None:
+            return
+        known, last = stored
+        moment = self._clock()
+        material = Material(
+            first=Note(known.text, (*known.signatures, self._signer.cosign(known.text, moment))).encode(),
+            second=shown.encode(),
+            prefix=prefix_of_answer(last.size, found, proof),
+            answer=tuple(proof),
+            told=Told(self._signer.name, moment) if found.size < last.size else None,
+        )
+        with suppress(StorageFailed):
+            self.refusals.keep(material, self._own_policy())
+
+    def _own_policy(self) -> LogPolicy:
+        """The keys that this witness can vouch for: the log's, and its own."""
+        return LogPolicy(self._logs, {self._signer.name: self.verifier_key}, {}, NO_QUORUM, {})
 
     @contextmanager
     def _exclusively(self) -> Iterator[None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from consentgate.terminal import new_app, run
 from ledger_service.cli_anchor import anchor
+from ledger_service.cli_evidence import evidence
 from ledger_service.cli_export import export
 from ledger_service.cli_fsck import fsck
 from ledger_service.cli_report import report
@@ -24,6 +25,7 @@ app.command()(export)
 app.command()(report)
 app.command()(anchor)
 app.command()(fsck)
+app.add_typer(evidence, name="evidence")
 
 
 def main() -> None:

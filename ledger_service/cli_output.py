@@ -17,7 +17,16 @@ from rich.progress import Progress as RichProgress
 from consentgate.errors import ConsentgateError, ErrorCode
 from consentgate.terminal import ExitCode, print_error, show
 from ledger.entry import Entry
-from ledger.errors import KeyInvalid, LedgerError, NotFound, PolicyInvalid, ProofInvalid, StorageFailed
+from ledger.errors import (
+    EvidenceInvalid,
+    KeyInvalid,
+    LedgerError,
+    NotEvidence,
+    NotFound,
+    PolicyInvalid,
+    ProofInvalid,
+    StorageFailed,
+)
 from ledger.export import Progress
 from ledger.policy import LogPolicy
 
@@ -32,6 +41,12 @@ _PASSING = frozenset(
     }
 )
 """Failures of SQLite that say nothing about what the file holds."""
+_CODES: dict[type[LedgerError], ErrorCode] = {
+    ProofInvalid: ErrorCode.RECEIPT_INVALID,
+    NotEvidence: ErrorCode.NOT_EVIDENCE,
+    EvidenceInvalid: ErrorCode.EVIDENCE_INVALID,
+}
+"""What is not one of these is the ledger's own fault."""
 _DAMAGED = "XX"
 """States by which PostgreSQL says that what it holds is damaged (XX001, XX002), or that it does not know (XX000)."""
 
@@ -75,13 +90,13 @@ def _is_passing(error: StorageFailed) -> bool:
 
 
 def _end_invalid(error: LedgerError, as_json: bool) -> NoReturn:
-    code = ErrorCode.RECEIPT_INVALID if isinstance(error, ProofInvalid) else ErrorCode.LEDGER_INVALID
+    code = _CODES.get(type(error), ErrorCode.LEDGER_INVALID)
     problem = f"{type(error).__name__}: {error}"
     notes: Sequence[str] = getattr(error, "__notes__", ())
     if as_json:
         show({"valid": False, "error": type(error).__name__, "problem": str(error), "notes": list(notes)}, [], True)
     print_error(ConsentgateError(code, field=problem, hint=error.hint), notes)
-    raise typer.Exit(ExitCode.INVALID)
+    raise typer.Exit(ExitCode.REFUSED if isinstance(error, NotEvidence) else ExitCode.INVALID)
 
 
 def load_policy(path: Path) -> LogPolicy:

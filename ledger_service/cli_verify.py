@@ -18,11 +18,13 @@ from consentgate.certificates import refuse_development_ca
 from consentgate.errors import judging_answer
 from consentgate.terminal import show
 from ledger.errors import LedgerError
+from ledger.evidence_folder import is_bundle
 from ledger.policy import LogPolicy
 from ledger.receipt import Receipt
 from ledger.timestamp import read_roots
 from ledger.timestamp_files import verify_timestamps
 from ledger.verify import Report, verify_export, verify_leaves, verify_receipt
+from ledger_service.cli_evidence import explain_bundle, load_keys
 from ledger_service.cli_fsck import end_with_findings, examine_database, finding_lines
 from ledger_service.cli_output import entry_lines, entry_members, explaining, load_policy, measuring, plain
 from ledger_service.evidence_files import read_evidence
@@ -56,7 +58,11 @@ def verify(
     ] = None,
     bundle: Annotated[
         Path | None,
-        typer.Option("--evidence", help="Instead: a folder with the parts of an evidence bundle.", file_okay=False),
+        typer.Option(
+            "--evidence",
+            help="Instead: a folder with the parts of an evidence bundle, or with evidence against the log.",
+            file_okay=False,
+        ),
     ] = None,
     anchors: Annotated[
         Path | None, typer.Option(help="With --evidence: the verifier's own anchors.toml.", exists=True, dir_okay=False)
@@ -69,6 +75,9 @@ def verify(
         raise typer.BadParameter("give one of PATH, --receipt and --evidence")
     if tsa_roots is not None and (path is None or not path.is_dir()):
         raise typer.BadParameter("only an exported directory holds timestamps", param_hint="--tsa-roots")
+    if bundle is not None and is_bundle(bundle):
+        explain_bundle(bundle, load_keys(policy, anchors), as_json)
+        return
     if bundle is not None:
         _verify_evidence(bundle, _required(anchors, "--anchors"), development, as_json)
         return

@@ -19,6 +19,8 @@ from ledger.errors import (
     StorageFailed,
     WitnessConflict,
 )
+from ledger.evidence import Told, Verdict, judge
+from ledger.evidence_material import read_material
 from ledger.note import Note, SignatureType, Signer
 from ledger.policy import LogPolicy
 from ledger.witness import Witness
@@ -113,10 +115,72 @@ def test_a_fork_is_refused_and_the_history_kept(witness: Witness, path: Path, si
     with pytest.raises(ConsistencyInvalid):
         witness.add_checkpoint(5, proof(fork, 5, size), head(fork, size))
     # Both sides of the fork stay, each signed by the log.
-    assert path.with_name("state.refused").read_bytes() == head(fork, size)
+    verdict = Verdict.SAME_SIZE if size == 5 else Verdict.OTHER_PREFIX
+    assert witness.refusals.kept() == [verdict]
+    kept = read_material(path.with_name("state.refused") / verdict.value)
+    assert kept.second == head(fork, size)
+    finding = judge(kept, POLICY)
+    assert (finding.verdict, finding.conclusive) == (verdict, True)
+    # The witness says when it still knew the other one.
+    assert finding.first.checkpoint.size == 5
+    assert finding.first.cosignatures == {"tax": NOW.replace(microsecond=0)}
     witness.add_checkpoint(5, proof(honest, 5, 9), head(honest, 9))
     assert witness.known_size() == 9
-    assert POLICY.logs[0].find(Note.parse(path.with_name("state.refused").read_bytes())) is not None
+    assert Witness(witness_signer("tax"), POLICY.logs, path).refusals.forks() == [verdict]
+
+
+def test_the_first_fork_is_kept(witness: Witness, path: Path) -> None:
+    honest, fork, other = history(9), history(1), history(1)
+    fork.append("log.closed", {}, NOW)
+    other.append("log.closed", {}, NOW + timedelta(seconds=1))
+    witness.add_checkpoint(0, [], head(honest, 2))
+    for log in (fork, other, fork):
+        with pytest.raises(ConsistencyInvalid):
+            witness.add_checkpoint(2, [], head(log, 2))
+    kept = read_material(path.with_name("state.refused") / "same-size")
+    assert kept.second == head(fork, 2)
+    assert [found.name for found in path.with_name("state.refused").iterdir()] == ["same-size"]
+
+
+def test_a_smaller_tree_is_kept_with_the_witnesss_word_and_is_no_fork(witness: Witness, path: Path) -> None:
+    log = history(9)
+    witness.add_checkpoint(0, [], head(log, 9))
+    with pytest.raises(ConsistencyInvalid):
+        witness.add_checkpoint(9, [], head(log, 5))
+    assert (witness.refusals.kept(), witness.refusals.forks()) == ([Verdict.ROLLBACK], [])
+    kept = read_material(path.with_name("state.refused") / "rollback")
+    assert kept.told == Told(witness_signer("tax").name, NOW)
+    assert not judge(kept, POLICY).conclusive
+
+
+def test_a_proof_that_does_not_hold_is_kept_as_what_it_is(witness: Witness, path: Path) -> None:
+    """Anybody can put a false proof beside a true checkpoint: that says nothing against the log."""
+    log = history(9)
+    witness.add_checkpoint(0, [], head(log, 5))
+    with pytest.raises(ConsistencyInvalid):
+        witness.add_checkpoint(5, [bytes(32)], head(log, 9))
+    assert witness.refusals.kept() == [Verdict.UNANSWERED]
+    assert not judge(read_material(path.with_name("state.refused") / "unanswered"), POLICY).conclusive
+
+
+def test_a_full_disk_changes_nothing_about_a_refusal(
+    witness: Witness, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fork = history(1)
+    fork.append("log.closed", {}, NOW)
+    witness.add_checkpoint(0, [], head(history(2), 2))
+
+    def full(_file: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(ConsistencyInvalid):
+        witness.add_checkpoint(2, [], head(fork, 2))
+    assert list(path.with_name("state.refused").iterdir()) == []  # nothing half-written
+    monkeypatch.undo()
+    with pytest.raises(ConsistencyInvalid):
+        witness.add_checkpoint(2, [], head(fork, 2))
+    assert witness.refusals.kept() == [Verdict.SAME_SIZE]
 
 
 @pytest.mark.parametrize("change", ["missing", "extra", "altered", "short"])
