@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -38,8 +38,12 @@ _random = random.SystemRandom()
 class Database:
     """Runs functions inside transactions; `run` for coroutines, `transact` for threads and commands."""
 
-    def __init__(self, url: str, entry: str = "database") -> None:
-        """`entry` is how the configuration calls this database; raises CONFIG_INVALID naming it for a bad address."""
+    def __init__(self, url: str, entry: str = "database", info: Mapping[str, object] | None = None) -> None:
+        """`entry` is how the configuration calls this database; raises CONFIG_INVALID naming it for a bad address.
+
+        `info` is what functions find in their session's `info`, beside the tables.
+        """
+        self._info = dict(info or {})
         try:
             self.engine = create_engine(url, isolation_level="SERIALIZABLE", hide_parameters=True)
         except (SQLAlchemyError, ImportError) as error:
@@ -55,13 +59,16 @@ class Database:
         """`work` in one transaction, repeated when it lost a race."""
         for attempt in range(1, MAX_ATTEMPTS + 1):
             try:
-                with Session(self.engine, expire_on_commit=False) as session, session.begin():
+                with self._session() as session, session.begin():
                     return work(session)
             except SQLAlchemyError as error:
                 if attempt == MAX_ATTEMPTS or not _lost_race(error):
                     raise ConsentgateError(ErrorCode.STORE_UNAVAILABLE, private=type(error).__name__) from error
             _pause(attempt)
         raise ConsentgateError(ErrorCode.STORE_UNAVAILABLE, private="no attempt left")
+
+    def _session(self) -> Session:
+        return Session(self.engine, expire_on_commit=False, info=self._info)
 
     async def check(self) -> None:
         """Raises STORE_UNAVAILABLE unless the database answers: for the health service."""

@@ -82,6 +82,11 @@ CATALOGUE: Mapping[ErrorCode, ErrorEntry] = MappingProxyType(
             "The server's database is not reachable.",
             "Repeat after a pause; its operator looks at the database.",
         ),
+        _C.STORE_INTEGRITY: _E(
+            Status.DATA_LOSS,
+            "A sealed value of the server's database does not open.",
+            "Its operator looks who changed the database, or which copy was restored; docs/operations.md says how.",
+        ),
         _C.INTERNAL: _E(
             Status.INTERNAL,
             "The server failed in a way it did not expect.",

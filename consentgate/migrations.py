@@ -6,6 +6,7 @@ configuration entry that the database stands in.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,20 +28,21 @@ class Migrations:
     folder: Path
     entry: str
 
-    def config(self, engine: Engine) -> Config:
-        """alembic's configuration for this schema on `engine`."""
+    def config(self, engine: Engine, attributes: Mapping[str, object] | None = None) -> Config:
+        """alembic's configuration for this schema on `engine`; migrations find `attributes` beside it."""
         config = Config()
         config.set_main_option("script_location", str(self.folder).replace("%", "%%"))
+        config.attributes.update(attributes or {})
         config.attributes["engine"] = engine
         return config
 
-    def upgrade(self, engine: Engine) -> None:
+    def upgrade(self, engine: Engine, attributes: Mapping[str, object] | None = None) -> None:
         """Applies every migration that is missing.
 
         Raises STORE_UNAVAILABLE when the database refuses, CONFIG_INVALID when it is of a newer program than this one.
         """
         try:
-            command.upgrade(self.config(engine), "head")
+            command.upgrade(self.config(engine, attributes), "head")
         except CommandError as error:
             raise ConsentgateError(ErrorCode.CONFIG_INVALID, field=self.entry, private=type(error).__name__) from error
         except SQLAlchemyError as error:

@@ -67,6 +67,7 @@ def gateway_toml(addresses: Mapping[str, str], departments: Sequence[str]) -> st
         'institutions = "institutions.toml"\nready_file = "gateway.ready.json"\n'
         f"department_deadline_seconds = {DEPARTMENT_SECONDS}\n",
         TLS,
+        '[subject_keys]\ndatabase = "sqlite:///keys.db"\nkey_encryption_key = "subject-keys.key"\n',
         _ledger(addresses),
     ]
     parts += [f'[[departments]]\nid = "{name}"\naddress = "{addresses[name]}"\n' for name in departments]

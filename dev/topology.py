@@ -38,6 +38,7 @@ from dev.layout import (
     witness_name,
 )
 from dev.processes import free_ports, stop_recorded
+from gateway.store import key_encryption_key
 from ledger.note import SignatureType
 from ledger_service.keys import create_key
 
@@ -139,6 +140,7 @@ def _write_configurations(layout: Layout) -> None:
     (layout.ledger / "ledger.toml").write_text(configurations.ledger_toml(addresses, departments))
     (layout.gateway / "gateway.toml").write_text(configurations.gateway_toml(addresses, departments))
     (layout.gateway / "institutions.toml").write_text(configurations.institutions_toml())
+    key_encryption_key.create(layout.gateway / "subject-keys.key")
     for bank in (layout.bank, layout.other_bank):
         (bank / "bank.toml").write_text(configurations.bank_toml(addresses))
     (layout.member(Role.OFFICER, OFFICER) / "officer.toml").write_text(configurations.officer_toml(addresses))

@@ -1,8 +1,8 @@
 """The `gateway` command: serve, migrate, and find out beforehand what would not work.
 
 Manners (design 5, rule 13): results on stdout, as JSON with `--json`; what went wrong and what would help on stderr;
-exit codes of `consentgate.terminal.ExitCode`; no traceback for a mistake in a file. Sub-commands for policies and for
-reviewers are in `cli_policy.py` and `cli_scorecard.py`.
+exit codes of `consentgate.terminal.ExitCode`; no traceback for a mistake in a file. Sub-commands for policies,
+reviewers, keys and erasure are in `cli_*.py`.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from typing import Annotated
 import typer
 
 from consentgate import logs
-from consentgate.database import Database
 from consentgate.doctor import healthy
 from consentgate.findings import show_findings
 from consentgate.logs import LogLevel
 from consentgate.terminal import ExitCode, new_app, run, show
 from gateway import examination
 from gateway.cli_erase import erase_command
+from gateway.cli_keys import keygen_command, rewrap_command
 from gateway.cli_policy import policies
 from gateway.cli_scorecard import scorecards
 from gateway.config import GatewayConfig
@@ -31,6 +31,8 @@ app = new_app("The postman: checks consent and law, computes on ciphertexts, rec
 app.add_typer(policies, name="policy")
 app.add_typer(scorecards, name="scorecard")
 app.command("erase")(erase_command)
+app.command("keygen")(keygen_command)
+app.command("rewrap")(rewrap_command)
 
 Config = Annotated[Path, typer.Option("--config", "-c", help="The gateway's configuration (gateway.toml).")]
 Development = Annotated[bool, typer.Option("--development", help="Accept a development CA.")]
@@ -56,11 +58,11 @@ async def _serve(config: GatewayConfig, development: bool) -> None:
 
 @app.command()
 def migrate(config: Config = GATEWAY_TOML, as_json: AsJson = False) -> None:
-    """Bring the database to the newest schema, as a start would. Harmless to repeat."""
-    database = Database(GatewayConfig.load(config).database)
+    """Bring both databases to the newest schema, as a start would. Harmless to repeat."""
+    database = GatewayConfig.load(config).open_store()
     try:
         before, _ = migrations.revisions(database.engine)
-        migrations.upgrade(database.engine)
+        migrations.upgrade(database)
         after, _ = migrations.revisions(database.engine)
     finally:
         database.close()

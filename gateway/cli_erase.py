@@ -14,12 +14,13 @@ from typing import Annotated
 import typer
 
 from consentgate.anchors import Anchors
-from consentgate.database import Database
 from consentgate.errors import ConsentgateError, ErrorCode
 from consentgate.statements import check_company
 from consentgate.terminal import ExitCode, confirm, show
 from gateway.config import GatewayConfig
 from gateway.erasure import ELSEWHERE, Erased, Proof, erase, prove
+from gateway.store import migrate
+from gateway.store.copies import CopyFindings
 
 
 def erase_command(
@@ -30,6 +31,14 @@ def erase_command(
     company: Annotated[
         bool, typer.Option("--company", help="With --prove: ask for the company code, and search for it too.")
     ] = False,
+    copy: Annotated[
+        str | None,
+        typer.Option(
+            "--copy",
+            metavar="FILE|ADDRESS",
+            help="With --prove: try to open this copy of the database from before, with today's keys.",
+        ),
+    ] = None,
     config: Annotated[Path, typer.Option("--config", "-c", help="The gateway's configuration.")] = Path("gateway.toml"),
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Results as JSON.")] = False,
@@ -39,22 +48,26 @@ def erase_command(
         raise ConsentgateError(ErrorCode.INVALID_ARGUMENT_FIELD, field="token")
     settings = GatewayConfig.load(config)
     if proof:
-        _prove(settings, token, _asked_company() if company else None, as_json)
+        _prove(settings, token, _asked_company() if company else None, copy, as_json)
         return
+    if copy is not None:
+        raise ConsentgateError(ErrorCode.INVALID_ARGUMENT_FIELD, field="--copy", hint="It belongs to --prove.")
     if not yes:
         confirm("Delete everything here that leads from this token to its company? There is no way back.")
-    database = Database(settings.database)
+    database = settings.open_store()
     try:
+        migrate.check(database)
         done = erase(database, token, lambda: datetime.now(UTC))
     finally:
         database.close()
     show({**_members(done), "elsewhere": list(ELSEWHERE)}, [*_lines(done), *_elsewhere()], as_json)
 
 
-def _prove(settings: GatewayConfig, token: str, company: str | None, as_json: bool) -> None:
-    database = Database(settings.database)
+def _prove(settings: GatewayConfig, token: str, company: str | None, copy: str | None, as_json: bool) -> None:
+    database = settings.open_store()
     try:
-        found = prove(database, token, company, Anchors.load(settings.anchors))
+        migrate.check(database)
+        found = prove(database, token, company, Anchors.load(settings.anchors), copy)
     finally:
         database.close()
     members = {
@@ -62,6 +75,7 @@ def _prove(settings: GatewayConfig, token: str, company: str | None, as_json: bo
         "remaining": found.remaining,
         "files": list(found.files),
         "seq": found.seq,
+        **({} if found.copy is None else {"copy": {"readable": found.copy.readable, "sealed": found.copy.sealed}}),
         "elsewhere": list(ELSEWHERE),
     }
     show(members, [*_findings(found), *_elsewhere()], as_json)
@@ -92,10 +106,17 @@ def _lines(done: Erased) -> list[str]:
 
 def _findings(found: Proof) -> list[str]:
     lines = [f"still there: {place} in {count} rows" for place, count in sorted(found.remaining.items())]
-    lines += [f"still there: company code in {name}" for name in found.files]
+    lines += [f"still there: company code or data key in {name}" for name in found.files]
     lines = lines or ["nothing in this store leads from the token to a company"]
     recorded = "not recorded on the ledger yet" if found.seq is None else f"ledger entry {found.seq}, verified"
-    return [*lines, f"erasure.performed: {recorded}"]
+    return [*lines, f"erasure.performed: {recorded}", *(_copy_lines(found.copy) if found.copy is not None else ())]
+
+
+def _copy_lines(copy: CopyFindings) -> list[str]:
+    lines = [f"the copy gives away: {place} in {count} rows" for place, count in sorted(copy.readable.items())]
+    if copy.sealed:
+        return [*lines, f"the copy holds {copy.sealed} values under this token that today's keys do not open"]
+    return lines or ["the copy holds nothing under this token, and so shows nothing"]
 
 
 def _elsewhere() -> list[str]:

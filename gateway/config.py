@@ -17,6 +17,7 @@ from consentgate.errors import ConsentgateError, ErrorCode
 from consentgate.statements import Identifier, Spiffe
 from gateway.disclosure import MINIMUM_DEPARTMENTS
 from gateway.policy_bundle import PACKAGED
+from gateway.store.sealed_database import SealedDatabase
 from ledger_service.config import LogConfig
 
 MAX_DEPARTMENT_DEADLINE_SECONDS = 50
@@ -63,12 +64,22 @@ class DepartmentTable(_Table):
     address: Address
 
 
+class SubjectKeysTable(_Table):
+    """The key database, without which nothing in `database` that names a company can be read, and the file with the key
+    that its keys are wrapped under (`gateway keygen`, mode 0600).
+    """
+
+    database: str
+    key_encryption_key: Path
+
+
 class GatewayConfig(_Table):
     """Everything the gateway's process is told."""
 
     listen: Address
     anchors: Path
     database: str
+    subject_keys: SubjectKeysTable
     institutions: Path
     tls: KeyPair
     ledger: LedgerTable
@@ -93,16 +104,25 @@ class GatewayConfig(_Table):
         except ValidationError as error:
             first = error.errors(include_input=False)[0]
             where = ".".join(str(part) for part in first["loc"]) or str(first["msg"])
-            raise ConsentgateError(ErrorCode.CONFIG_INVALID, field=f"{path}: {where}") from None
+            hint = _SUBJECT_KEYS if where == "subject_keys" else None
+            raise ConsentgateError(ErrorCode.CONFIG_INVALID, field=f"{path}: {where}", hint=hint) from None
         except (OSError, ValueError) as error:
             raise ConsentgateError(ErrorCode.CONFIG_INVALID, field=str(path)) from error
         return content._relative_to(path.parent.absolute())
+
+    def open_store(self) -> SealedDatabase:
+        """The store with its keys, as it is; raises CONFIG_INVALID for an address or key that cannot be used."""
+        return SealedDatabase(self.database, self.subject_keys.database, self.subject_keys.key_encryption_key)
 
     def _relative_to(self, folder: Path) -> GatewayConfig:
         return self.model_copy(
             update={
                 "anchors": folder / self.anchors,
                 "database": database_in(folder, self.database),
+                "subject_keys": SubjectKeysTable(
+                    database=database_in(folder, self.subject_keys.database),
+                    key_encryption_key=folder / self.subject_keys.key_encryption_key,
+                ),
                 "institutions": folder / self.institutions,
                 "policies": folder / self.policies,
                 "ready_file": None if self.ready_file is None else folder / self.ready_file,
@@ -110,6 +130,11 @@ class GatewayConfig(_Table):
                 "ledger": self.ledger.inside(folder),
             }
         )
+
+
+_SUBJECT_KEYS = (
+    "Add the table [subject_keys] with `database` and `key_encryption_key`, then `gateway keygen`: docs/operations.md."
+)
 
 
 def database_in(folder: Path, url: str) -> str:

@@ -123,11 +123,10 @@ class Consents:
         group = approvals.group_of(session, consent.grantee)
         if group is not None and group != consent.group:
             raise ConsentgateError(ErrorCode.INVALID_ARGUMENT_FIELD, field="consent_jws.group")
-        company = store.pin_company(session, consent.company, attestation.entity)
-        store.pin_subject(session, company, consent.group, consent.subject)
+        data_key = store.pin_subject(session, consent, attestation.entity)
         key = f"consent:{consent.consent_id}:{consent.version}"
         record = records.intend(session, key, "consent.granted", granted_body(consent, statements[0]), now)
-        store.add_consent(session, company, consent, statements, record)
+        store.add_consent(session, consent, statements, data_key, record)
         return (*(earlier[0].pending if earlier else ()), key)
 
     async def move(self, transition_jws: bytes, expected: rules.Move, caller: SpiffeId) -> Receipt:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from consentgate.anchors import Anchors
-from consentgate.database import Database
 from consentgate.doctor import Finding, TlsPaths, Verdict, examine_files, healthy
 from consentgate.doctor_connection import examine_connection
 from consentgate.findings import describe_anchors, loaded, look, member_ca_file
@@ -20,7 +19,7 @@ from consentgate.tls import TlsFiles
 from gateway.config import SQLITE_FILE, GatewayConfig
 from gateway.policy_bundle import PolicyBundle
 from gateway.server import check_identity
-from gateway.store import migrate
+from gateway.store import key_encryption_key, migrate
 
 NEIGHBOURS = ("ledger ", "department ")
 """Begin the names of checks that another process decides."""
@@ -36,6 +35,7 @@ def examine(path: Path, *, allow_development_ca: bool = False) -> list[Finding]:
     bundle = loaded(findings, "policies", lambda: PolicyBundle.load(config.policies, config.institutions), _bundle_text)
     if bundle is not None:
         findings.append(_categories(bundle, config))
+    findings.append(look("subject keys", lambda: _subject_keys(config)))
     findings.append(look("database", lambda: _database(config)))
     if anchors is not None:
         examination = _Federation(config, anchors, allow_development_ca)
@@ -63,13 +63,24 @@ def _categories(bundle: PolicyBundle, config: GatewayConfig) -> Finding:
     return Finding("categories", Verdict.OK, f"{len(bundle.categories)}, each with a department to ask")
 
 
+def _subject_keys(config: GatewayConfig) -> str:
+    """The key in the file, and whether the key database has its place; the database's check opens it."""
+    key_encryption_key.load(config.subject_keys.key_encryption_key)
+    address = config.subject_keys.database
+    if address.startswith(SQLITE_FILE) and not Path(address.removeprefix(SQLITE_FILE)).exists():
+        return "key database does not exist yet; the first start creates it"
+    return "key database and key-encryption key are there"
+
+
 def _database(config: GatewayConfig) -> str:
     """Looks at the schema and changes nothing."""
     if config.database.startswith(SQLITE_FILE) and not Path(config.database.removeprefix(SQLITE_FILE)).exists():
         return "does not exist yet; the first start creates it"
-    database = Database(config.database)
+    database = config.open_store()
     try:
         found, newest = migrate.revisions(database.engine)
+        if found == newest:
+            migrate.check(database)
     finally:
         database.close()
     return f"schema {found}" if found == newest else f"schema {found}; the next start brings it to {newest}"

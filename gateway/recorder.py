@@ -3,19 +3,23 @@
 Two places for a crash, both harmless: before the append the record is still there and is appended later; after it
 the same key gives back the same entry. `recover` finishes what a former process left.
 
+What an erasure's entry says must be true first: the recorder destroys the keys that it is about before it appends it.
+
 A receipt is stored only after it was verified with the gateway's own anchors and its leaf says what was intended: a
 ledger that is broken, or is not ours, must not make consents and decisions count here.
 """
 
 from __future__ import annotations
 
+import asyncio
+
 import structlog
 
 from consentgate import canonical
 from consentgate.anchors import Anchors
-from consentgate.database import Database
 from consentgate.errors import ConsentgateError, ErrorCode
-from gateway.store import records
+from gateway.store import erasures, records
+from gateway.store.sealed_database import SealedDatabase
 from ledger.errors import LedgerError, QuorumNotMet
 from ledger.receipt import Receipt
 from ledger.verify import verify_receipt
@@ -30,7 +34,7 @@ RECOVERY_BATCH = 100
 class Recorder:
     """The only caller of the ledger's `append` in the gateway."""
 
-    def __init__(self, anchors: Anchors, database: Database, ledger: LedgerPort) -> None:
+    def __init__(self, anchors: Anchors, database: SealedDatabase, ledger: LedgerPort) -> None:
         self._anchors = anchors
         self._database = database
         self._ledger = ledger
@@ -51,6 +55,8 @@ class Recorder:
         return await self._append(await self._database.run(lambda session: records.intent(session, key)))
 
     async def _append(self, intent: records.Intent) -> Receipt:
+        if intent.kind == erasures.KIND:
+            await asyncio.to_thread(erasures.finish, self._database)
         appended = await self._ledger.append(intent.kind, canonical.parse(intent.body, "record"), intent.key)
         receipt = Receipt(appended.leaf, appended.proof)
         self._check(receipt, intent)

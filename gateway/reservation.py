@@ -138,6 +138,7 @@ def _new_request(asked: Asked, salt: bytes, now: datetime, verdict: str, refusal
     return NewRequest(
         bank=str(asked.bank),
         request_id=asked.claims.request_id,
+        company=asked.claims.company,
         request_jws=asked.token,
         request_salt=salt,
         received_at=now,

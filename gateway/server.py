@@ -79,9 +79,9 @@ async def open_gateway(
     check_identity(anchors, tls, allow_development_ca=allow_development_ca)
     policy = Policy(PolicyBundle.load(config.policies, config.institutions))
     async with AsyncExitStack() as stack:
-        database = Database(config.database)
+        database = config.open_store()
         stack.callback(database.close)
-        await asyncio.to_thread(migrate.upgrade, database.engine)
+        await asyncio.to_thread(migrate.upgrade, database)
         ledger = await stack.enter_async_context(
             open_ledger(config.ledger, anchors, tls, allow_development_ca=allow_development_ca)
         )

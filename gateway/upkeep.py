@@ -1,4 +1,5 @@
-"""What the gateway does on its own: declare its policy, finish intents, delete outputs in time, note expired consents.
+"""What the gateway does on its own: finish erasures and intents, declare its policy, delete outputs in time, note
+expired consents.
 
 One loop, one round a minute. A failing task is logged and never stops the others; after a failure the next round comes
 sooner, since a ledger that starts beside the gateway is there in a moment.
@@ -14,12 +15,12 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from consentgate.database import Database
 from consentgate.error_status import translate
 from gateway.consents import Consents
 from gateway.recorder import Recorder
-from gateway.store import records, requests
+from gateway.store import erasures, records, requests
 from gateway.store.models import PolicyRow
+from gateway.store.sealed_database import SealedDatabase
 from ledger.entry import ZERO_HASH
 
 ROUND_SECONDS = 60.0
@@ -37,7 +38,7 @@ class Upkeep:
 
     def __init__(
         self,
-        database: Database,
+        database: SealedDatabase,
         recorder: Recorder,
         consents: Consents,
         policy_digest: str,
@@ -57,8 +58,18 @@ class Upkeep:
 
     async def round(self) -> bool:
         """Every task once; True when none failed. What a former process intended comes before anything new."""
-        tasks = (self._recorder.recover, self.declare_policy, self.delete_outputs, self._consents.expire_due)
+        tasks = (
+            self.finish_erasures,
+            self._recorder.recover,
+            self.declare_policy,
+            self.delete_outputs,
+            self._consents.expire_due,
+        )
         return all([await _attempt(task) for task in tasks])
+
+    async def finish_erasures(self) -> int:
+        """Destroys data keys that an interrupted erasure left, or a restored key database brought back."""
+        return await asyncio.to_thread(erasures.finish, self._database)
 
     async def delete_outputs(self) -> int:
         """Deletes outputs and answers older than their life; returns how many."""

@@ -4,15 +4,19 @@ Everything that must stand on the ledger is first written here as a `records` ro
 only once that row carries its receipt. So a crash at any point leaves either nothing or an intent that `recorder`
 finishes with the same idempotency key and the very same bytes.
 
-Company codes stand in `companies` and inside the signed statements kept as evidence, nowhere else: this database is
-private to the operator. Ciphertext columns are never stored; answers are, until `answers.expires_at`.
+Whatever names a company stands sealed: the mapping behind a token, consents, moves, attestations, requests with their
+salts, and departments' answers, each under the data key that `key_id` names in the key database (`store.subject_keys`),
+and each bound to its table, column and row (`place`). In clear stand what the ledger shows to its readers anyway, and
+who asked when: nothing of it leads to a company. Which key is which company's, only the key database knows.
+Ciphertext columns are never stored; outputs are, until `answers.expires_at`.
 
-Left out: encryption of the side table under per-subject keys (erasure deletes rows: `gateway.erasure`).
 Nothing here is specific to one database; NOT NULL is the rule, absence is expressed by an absent row.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import (
@@ -28,6 +32,8 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+from gateway.store.sealing import Place
 
 NAMING_CONVENTION = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -63,26 +69,20 @@ class RecordRow(Base):
     proof: Mapped[bytes] = mapped_column(LargeBinary)
 
 
-class CompanyRow(Base):
-    """The one place where a company's code meets its opaque entity id."""
-
-    __tablename__ = "companies"
-
-    id: Mapped[int] = mapped_column(Key, primary_key=True)
-    code: Mapped[str] = mapped_column(String(18), unique=True)
-    entity: Mapped[str] = mapped_column(String(32), unique=True)
-
-
 class SubjectRow(Base):
-    """One token per company and grantee group, for ever (design 3, "Privacy of a leaf")."""
+    """One token per company and grantee group, for ever (design 3, "Privacy of a leaf"). `mapping` is whose it is."""
 
     __tablename__ = "subjects"
-    __table_args__ = (UniqueConstraint("company_id", "grantee_group"),)
 
     id: Mapped[int] = mapped_column(Key, primary_key=True)
-    company_id: Mapped[int] = mapped_column(ForeignKey("companies.id"))
+    key_id: Mapped[str] = mapped_column(String(32), unique=True)
     grantee_group: Mapped[str] = mapped_column(String(64))
     token: Mapped[str] = mapped_column(String(32), unique=True)
+    mapping: Mapped[bytes] = mapped_column(LargeBinary)
+
+    def place(self, column: str) -> Place:
+        """Named by its token."""
+        return Place(self.__tablename__, column, (self.token, self.grantee_group))
 
 
 class ConsentRow(Base):
@@ -91,13 +91,13 @@ class ConsentRow(Base):
     __tablename__ = "consents"
     __table_args__ = (
         UniqueConstraint("consent_id", "version"),
-        Index(None, "company_id", "grantee"),
+        Index(None, "key_id", "grantee"),
     )
 
     id: Mapped[int] = mapped_column(Key, primary_key=True)
     consent_id: Mapped[str] = mapped_column(String(32))
     version: Mapped[int] = mapped_column(Integer)
-    company_id: Mapped[int] = mapped_column(ForeignKey("companies.id"))
+    key_id: Mapped[str] = mapped_column(String(32))
     grantee: Mapped[str] = mapped_column(String(400))
     valid_until: Mapped[int] = mapped_column(BigInteger, index=True)
     digest: Mapped[str] = mapped_column(String(64))
@@ -105,9 +105,12 @@ class ConsentRow(Base):
     attestation_jws: Mapped[bytes] = mapped_column(LargeBinary)
     record_id: Mapped[int] = mapped_column(ForeignKey("records.id"), unique=True)
 
-    company: Mapped[CompanyRow] = relationship()
     record: Mapped[RecordRow] = relationship()
     transitions: Mapped[list[TransitionRow]] = relationship(back_populates="consent", order_by="TransitionRow.id")
+
+    def place(self, column: str) -> Place:
+        """Named by consent id and version."""
+        return Place(self.__tablename__, column, (self.consent_id, str(self.version)))
 
 
 class TransitionRow(Base):
@@ -125,6 +128,16 @@ class TransitionRow(Base):
 
     consent: Mapped[ConsentRow] = relationship(back_populates="transitions")
     record: Mapped[RecordRow] = relationship()
+
+    @property
+    def key_id(self) -> str:
+        """Its consent's."""
+        return self.consent.key_id
+
+    def place(self, column: str) -> Place:
+        """Named by its consent, action and nonce."""
+        row = (self.consent.consent_id, str(self.consent.version), self.action, self.nonce)
+        return Place(self.__tablename__, column, row)
 
 
 class ScorecardRow(Base):
@@ -198,7 +211,7 @@ class RequestRow(Base):
     id: Mapped[int] = mapped_column(Key, primary_key=True)
     bank: Mapped[str] = mapped_column(String(400))
     request_id: Mapped[str] = mapped_column(String(32))
-    request_digest: Mapped[str] = mapped_column(String(64))
+    key_id: Mapped[str] = mapped_column(String(32), index=True)
     request_jws: Mapped[bytes] = mapped_column(LargeBinary)
     request_salt: Mapped[bytes] = mapped_column(LargeBinary)
     received_at: Mapped[int] = mapped_column(BigInteger)
@@ -211,6 +224,10 @@ class RequestRow(Base):
     decision: Mapped[RecordRow] = relationship()
     allowance: Mapped[AllowanceRow | None] = relationship(back_populates="request")
     answer: Mapped[AnswerRow | None] = relationship(back_populates="request")
+
+    def place(self, column: str) -> Place:
+        """Named by bank and request id."""
+        return Place(self.__tablename__, column, (self.bank, self.request_id))
 
 
 class AllowanceRow(Base):
@@ -241,12 +258,21 @@ class AnswerRow(Base):
 
     request_row_id: Mapped[int] = mapped_column(ForeignKey("requests.id"), primary_key=True)
     ciphertext: Mapped[bytes] = mapped_column(LargeBinary)
-    answer_jws: Mapped[list[Any]] = mapped_column(JSON)
+    answer_jws: Mapped[bytes] = mapped_column(LargeBinary)
     expires_at: Mapped[int] = mapped_column(BigInteger, index=True)
     release_id: Mapped[int] = mapped_column(ForeignKey("records.id"), unique=True)
 
     request: Mapped[RequestRow] = relationship(back_populates="answer")
     release: Mapped[RecordRow] = relationship()
+
+    @property
+    def key_id(self) -> str:
+        """Its request's."""
+        return self.request.key_id
+
+    def place(self, column: str) -> Place:
+        """Named by its request."""
+        return Place(self.__tablename__, column, (self.request.bank, self.request.request_id))
 
 
 class PolicyRow(Base):
@@ -270,3 +296,33 @@ class ErasureRow(Base):
     record_id: Mapped[int] = mapped_column(ForeignKey("records.id"), unique=True)
 
     record: Mapped[RecordRow] = relationship()
+
+
+class DestroyedKeyRow(Base):
+    """A data key that an erasure destroyed or is about to: whoever meets it in the key database destroys it first."""
+
+    __tablename__ = "destroyed_keys"
+
+    key_id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    token: Mapped[str] = mapped_column(ForeignKey("erasures.token"), index=True)
+
+
+class KeyDatabaseRow(Base):
+    """Which key database this one belongs to: with another, everything sealed would look erased."""
+
+    __tablename__ = "key_database"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+
+
+Sealed = SubjectRow | ConsentRow | TransitionRow | RequestRow | AnswerRow
+SEALED_COLUMNS: Mapping[type[Sealed], tuple[str, ...]] = MappingProxyType(
+    {
+        SubjectRow: ("mapping",),
+        ConsentRow: ("consent_jws", "attestation_jws"),
+        TransitionRow: ("transition_jws",),
+        RequestRow: ("request_jws", "request_salt"),
+        AnswerRow: ("ciphertext", "answer_jws"),
+    }
+)
+"""Every column that holds sealed values."""

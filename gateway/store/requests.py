@@ -1,4 +1,4 @@
-"""Queries over requests, their reservations and answers."""
+"""Queries over requests, their reservations and answers. What names the company is sealed here and opened here."""
 
 from __future__ import annotations
 
@@ -13,13 +13,18 @@ from sqlalchemy.orm import Session
 from consentgate import canonical
 from consentgate.evidence import EvidenceBundle
 from consentgate.scorecard import Scorecard
-from gateway.store.approvals import find_scorecard
+from gateway.store.approvals import find_scorecard, group_of
 from gateway.store.models import AllowanceRow, AnswerRow, RecordRow, RequestRow
 from gateway.store.records import receipt_of
+from gateway.store.sealed_rows import data_key, key_of, opened, readable, seal
 from ledger.receipt import Receipt
 
 MAX_FIELD = 200
 """Characters kept of the name of the field an error was about."""
+
+
+SEPARATOR = b"\n"
+"""Between the departments' answers: compact JWS have no such byte, and there is no answer without one."""
 
 
 class RequestState(StrEnum):
@@ -62,7 +67,6 @@ class StoredRequest:
     row_id: int
     bank: str
     request_id: str
-    digest: str
     request_jws: bytes
     request_salt: bytes
     received_at: datetime
@@ -74,6 +78,11 @@ class StoredRequest:
     decision: Receipt | None
     allowance: Allowance | None
     answer: StoredAnswer | None
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the request as signed: whether a repeat is one."""
+        return canonical.digest(self.request_jws)
 
     @property
     def state(self) -> RequestState:
@@ -116,18 +125,19 @@ def _allowance(session: Session, row: AllowanceRow) -> Allowance:
     return Allowance(
         scorecard=stored.scorecard,
         not_after=datetime.fromtimestamp(row.not_after, UTC),
-        consent_jws=row.consent.consent_jws,
-        attestation_jws=row.consent.attestation_jws,
+        consent_jws=opened(session, row.consent, "consent_jws"),
+        attestation_jws=opened(session, row.consent, "attestation_jws"),
         header=row.scorecard.header,
         approval_jws=row.approval.approval_jws,
         registration_jws=row.key.registration_jws,
     )
 
 
-def _answer(row: AnswerRow) -> StoredAnswer:
+def _answer(session: Session, row: AnswerRow) -> StoredAnswer:
+    kept = row.ciphertext != b""
     return StoredAnswer(
-        ciphertext=row.ciphertext,
-        answer_jws=tuple(str(token).encode() for token in row.answer_jws),
+        ciphertext=opened(session, row, "ciphertext") if kept else b"",
+        answer_jws=tuple(opened(session, row, "answer_jws").split(SEPARATOR)) if kept else (),
         release_key=row.release.key,
         release=receipt_of(row.release),
     )
@@ -138,9 +148,8 @@ def _stored(session: Session, row: RequestRow) -> StoredRequest:
         row_id=row.id,
         bank=row.bank,
         request_id=row.request_id,
-        digest=row.request_digest,
-        request_jws=row.request_jws,
-        request_salt=row.request_salt,
+        request_jws=opened(session, row, "request_jws"),
+        request_salt=opened(session, row, "request_salt"),
         received_at=datetime.fromtimestamp(row.received_at, UTC),
         verdict=row.verdict,
         reason=row.reason,
@@ -149,7 +158,7 @@ def _stored(session: Session, row: RequestRow) -> StoredRequest:
         decision_key=row.decision.key,
         decision=receipt_of(row.decision),
         allowance=None if row.allowance is None else _allowance(session, row.allowance),
-        answer=None if row.answer is None else _answer(row.answer),
+        answer=None if row.answer is None else _answer(session, row.answer),
     )
 
 
@@ -167,6 +176,7 @@ class NewRequest:
 
     bank: str
     request_id: str
+    company: str
     request_jws: bytes
     request_salt: bytes
     received_at: datetime
@@ -187,13 +197,12 @@ class NewAllowance:
 
 
 def add(session: Session, request: NewRequest, decision: RecordRow, allowance: NewAllowance | None) -> StoredRequest:
-    """Adds a request with its intended decision."""
+    """Adds a request with its intended decision, sealed like what the company has under the bank's group."""
+    key = data_key(session, request.company, group_of(session, request.bank) or request.bank)
     row = RequestRow(
         bank=request.bank,
         request_id=request.request_id,
-        request_digest=canonical.digest(request.request_jws),
-        request_jws=request.request_jws,
-        request_salt=request.request_salt,
+        key_id=key.id,
         received_at=int(request.received_at.timestamp()),
         verdict=request.verdict,
         reason=request.reason,
@@ -201,6 +210,7 @@ def add(session: Session, request: NewRequest, decision: RecordRow, allowance: N
         failed_step=0,
         decision_id=decision.id,
     )
+    seal(key, row, request_jws=request.request_jws, request_salt=request.request_salt)
     session.add(row)
     session.flush()
     if allowance is not None:
@@ -231,22 +241,16 @@ def add_answer(
     """Stores the output before anybody can open it; what an earlier attempt failed of is no longer true."""
     request = session.get_one(RequestRow, request_row_id)
     request.failed_step, request.reason, request.field = 0, "", ""
-    session.add(
-        AnswerRow(
-            request_row_id=request_row_id,
-            ciphertext=ciphertext,
-            answer_jws=[token.decode("ascii") for token in answer_jws],
-            expires_at=int(expires_at.timestamp()),
-            release_id=release.id,
-        )
-    )
+    row = AnswerRow(request=request, expires_at=int(expires_at.timestamp()), release_id=release.id)
+    seal(key_of(session, request), row, ciphertext=ciphertext, answer_jws=SEPARATOR.join(answer_jws))
+    session.add(row)
     session.flush()
 
 
 def answer_of(session: Session, request_row_id: int) -> StoredAnswer | None:
     """The stored output of a request."""
     row = session.get(AnswerRow, request_row_id)
-    return None if row is None else _answer(row)
+    return None if row is None else _answer(session, row)
 
 
 def mark_failed(session: Session, request_row_id: int, step: int, reason: str, field: str) -> None:
@@ -256,11 +260,11 @@ def mark_failed(session: Session, request_row_id: int, step: int, reason: str, f
 
 
 def of_bank(session: Session, bank: str, before_row: int | None, limit: int) -> list[StoredRequest]:
-    """The bank's requests, newest first, older than `before_row`."""
+    """The bank's requests, newest first, older than `before_row`; none whose company was erased elsewhere."""
     query = select(RequestRow).where(RequestRow.bank == bank).order_by(RequestRow.id.desc()).limit(limit)
     if before_row is not None:
         query = query.where(RequestRow.id < before_row)
-    return [_stored(session, row) for row in session.execute(query).scalars()]
+    return [_stored(session, row) for row in session.execute(query).scalars() if readable(session, row)]
 
 
 def delete_expired(session: Session, now: datetime, limit: int) -> int:
@@ -270,5 +274,5 @@ def delete_expired(session: Session, now: datetime, limit: int) -> int:
     )
     rows = list(session.execute(query).scalars())
     for row in rows:
-        row.ciphertext, row.answer_jws = b"", []
+        row.ciphertext = row.answer_jws = b""
     return len(rows)

@@ -5,7 +5,7 @@
     answer = await house.score()
     house.open_score(answer) == house.federation.plaintext_score()
 
-The database is a migrated SQLite file; the ledger double appends real leaves to a real tree and returns cosigned
+The databases are migrated SQLite files; the ledger double appends real leaves to a real tree and returns cosigned
 receipts; department doubles run the real `evidence.verify` and encrypt with the key that the bank signed for. Each
 double fails exactly as it is told.
 """
@@ -26,7 +26,6 @@ import pytest
 from sqlalchemy import event
 
 from consentgate import evidence
-from consentgate.database import Database
 from consentgate.errors import ConsentgateError, ErrorCode
 from consentgate.evidence import EvidenceBundle
 from consentgate.history import HistoryStatement
@@ -42,8 +41,9 @@ from gateway.policy_bundle import PACKAGED, PolicyBundle
 from gateway.recorder import Recorder
 from gateway.request_flow import FlowParts, OnStep, RequestFlow, ScoreAnswer
 from gateway.scorecards import Scorecards
-from gateway.store import migrate, requests
+from gateway.store import key_encryption_key, migrate, requests
 from gateway.store.requests import StoredRequest
+from gateway.store.sealed_database import SealedDatabase
 from gateway.upkeep import Upkeep
 from ledger.entry import Entry, parse
 from ledger.receipt import AppendReceipt, Receipt
@@ -206,12 +206,26 @@ class ThreadComputation(Computation):
 
 @cache
 def migrated_file() -> Path:
-    """A migrated, empty database, made once; tests copy it."""
+    """A migrated, empty database, made once, with keys beside it; tests copy all three (`furnish`)."""
     folder = Path(mkdtemp(prefix="gateway-house-"))
-    database = Database(f"sqlite:///{folder / 'template.db'}")
-    migrate.upgrade(database.engine)
+    key_encryption_key.create(folder / KEY_FILE)
+    database = store_in(folder)
+    migrate.upgrade(database)
     database.close()
-    return folder / "template.db"
+    return folder / "gateway.db"
+
+
+def store_in(folder: Path, url: str | None = None) -> SealedDatabase:
+    """The store over the files in `folder`, or with its main database at `url`."""
+    return SealedDatabase(
+        url or f"sqlite:///{folder / 'gateway.db'}", f"sqlite:///{folder / 'keys.db'}", folder / KEY_FILE
+    )
+
+
+def furnish(folder: Path) -> None:
+    """Migrated, empty databases and their key-encryption key."""
+    for name in ("gateway.db", "keys.db", KEY_FILE):
+        shutil.copy(migrated_file().with_name(name), folder / name)
 
 
 @cache
@@ -220,6 +234,9 @@ def packaged_policy() -> Policy:
     file = migrated_file().parent / "institutions.toml"
     file.write_text(INSTITUTIONS)
     return Policy(PolicyBundle.load(PACKAGED, file))
+
+
+KEY_FILE = "subject-keys.key"
 
 
 def _without_waiting_for_the_disk(connection: Any, _record: object) -> None:
@@ -249,15 +266,16 @@ class House:
         self.department_deadline = timedelta(seconds=10)
         self.database_url = database_url or f"sqlite:///{folder / 'gateway.db'}"
         if database_url is None:
-            shutil.copyfile(migrated_file(), folder / "gateway.db")
+            furnish(folder)
         self.start()
 
     def start(self) -> None:
         """Everything that lives in a process, built from the files."""
         anchors = self.federation.anchors
-        self.database = Database(self.database_url)
-        if self.database.engine.dialect.name == "sqlite":
-            event.listen(self.database.engine, "connect", _without_waiting_for_the_disk)
+        self.database = store_in(self.folder, self.database_url)
+        for engine in (self.database.engine, self.database.keys.database.engine):
+            if engine.dialect.name == "sqlite":
+                event.listen(engine, "connect", _without_waiting_for_the_disk)
         self.recorder = Recorder(anchors, self.database, self.ledger)
         self.consents = Consents(anchors, self.database, self.recorder, self.policy, self.clock)
         self.scorecards = Scorecards(

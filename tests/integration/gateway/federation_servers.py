@@ -21,6 +21,7 @@ from consentgate.interceptors import Context
 from consentgate.server import MemberServer, ServerLimits, Service, build_server
 from consentgate.v1 import features_pb2, features_pb2_grpc
 from gateway.config import GatewayConfig
+from gateway.store import key_encryption_key
 from ledger.witness import Witness
 from ledger_service.access_record import AccessRecord
 from ledger_service.embedded import EmbeddedLedger
@@ -28,7 +29,7 @@ from ledger_service.witness_servicer import witness_service
 from tests.integration.clients.member_folders import write_anchors
 from tests.integration.gateway.port import Members, write_tls
 from tests.support.federation import Federation, institution
-from tests.support.gateway_house import INSTITUTIONS, Clock, DepartmentsDouble
+from tests.support.gateway_house import INSTITUTIONS, KEY_FILE, Clock, DepartmentsDouble
 from tests.support.running_log import POLICY, LogFolder
 from tests.support.witnessed_log import ORIGIN, QUORUM, log_signer, witness_signer
 
@@ -99,11 +100,16 @@ class Neighbours:
         tables = "".join(
             f'[[departments]]\nid = "{name}"\naddress = "{address}"\n' for name, address in departments.items()
         )
+        if not (self.folder / KEY_FILE).exists():
+            key_encryption_key.create(self.folder / KEY_FILE)
         file = self.folder / "gateway.toml"
         file.write_text(
             'listen = "127.0.0.1:0"\nanchors = "anchors.toml"\ndatabase = "sqlite:///gateway.db"\n'
             'institutions = "institutions.toml"\nready_file = "ready.json"\n'
-            f'[tls]\ncertificate = "{tls.certificate.name}"\nprivate_key = "{tls.private_key.name}"\n' + ledger + tables
+            f'[tls]\ncertificate = "{tls.certificate.name}"\nprivate_key = "{tls.private_key.name}"\n'
+            '[subject_keys]\ndatabase = "sqlite:///keys.db"\nkey_encryption_key = "subject-keys.key"\n'
+            + ledger
+            + tables
         )
         return GatewayConfig.load(file)
 

@@ -18,7 +18,7 @@ from gateway.erasure import Erased, erase, prove
 from gateway.store import migrate
 from gateway.store.models import Base
 from tests.support.federation import hex16
-from tests.support.gateway_house import House
+from tests.support.gateway_house import House, furnish, store_in
 from tests.support.postgresql import NoPostgresql, postgresql_server
 
 
@@ -32,11 +32,12 @@ def server() -> Iterator[str]:
 
 
 @pytest.fixture
-def url(server: str) -> str:
+def url(tmp_path: Path, server: str) -> str:
     """The server's database, emptied and migrated."""
-    database = Database(server)
+    furnish(tmp_path)
+    database = store_in(tmp_path, server)
     database.transact(lambda session: session.execute(text("DROP SCHEMA public CASCADE; CREATE SCHEMA public")))
-    migrate.upgrade(database.engine)
+    migrate.upgrade(database)
     database.close()
     return server
 
@@ -55,7 +56,7 @@ def test_a_migrated_database_equals_the_metadata(url: str) -> None:
     with database.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert autogenerate.compare_metadata(context, Base.metadata) == []
-    assert migrate.revisions(database.engine) == ("0002", "0002")
+    assert migrate.revisions(database.engine) == ("0003", "0003")
     database.close()
 
 

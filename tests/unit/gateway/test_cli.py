@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 
 from consentgate import logs
-from consentgate.database import Database
 from consentgate.terminal import ExitCode
 from gateway import cli
+from gateway.store import key_encryption_key
 from gateway.store.migrate import revisions
 from ledger.entry import ZERO_HASH
 from tests.integration.clients.member_folders import write_anchors
 from tests.integration.gateway.port import write_tls
 from tests.support.federation import GROUP, Federation
-from tests.support.gateway_house import INSTITUTIONS
+from tests.support.gateway_house import INSTITUTIONS, KEY_FILE, store_in
 from tests.unit.gateway.test_review import FIRST, SOLVING, first_link
 
 FEDERATION = Federation()
@@ -50,19 +50,21 @@ def config(tmp_path: Path) -> Path:
         'listen = "127.0.0.1:0"\nanchors = "anchors.toml"\ndatabase = "sqlite:///gateway.db"\n'
         'institutions = "institutions.toml"\n'
         f'[tls]\ncertificate = "{tls.certificate.name}"\nprivate_key = "{tls.private_key.name}"\n'
+        '[subject_keys]\ndatabase = "sqlite:///keys.db"\nkey_encryption_key = "subject-keys.key"\n'
         '[ledger]\naddress = "127.0.0.1:1"\npeer = "spiffe://consentgate.test/ledger/ledger-1"\n'
         '[[departments]]\nid = "tax"\naddress = "127.0.0.1:1"\n'
     )
+    key_encryption_key.create(tmp_path / KEY_FILE)
     return file
 
 
 def test_migrate(gateway, config: Path) -> None:  # type: ignore[no-untyped-def]
     code, out, _ = gateway("migrate", "--config", config, "--json")
-    assert (code, json.loads(out)) == (0, {"before": None, "after": "0002"})
+    assert (code, json.loads(out)) == (0, {"before": None, "after": "0003"})
     code, out, _ = gateway("migrate", "--config", config)
-    assert (code, out) == (0, "schema 0002, as before\n")
-    database = Database(f"sqlite:///{config.parent / 'gateway.db'}")
-    assert revisions(database.engine) == ("0002", "0002")
+    assert (code, out) == (0, "schema 0003, as before\n")
+    database = store_in(config.parent)
+    assert revisions(database.engine) == ("0003", "0003")
     database.close()
 
 
@@ -70,7 +72,7 @@ def test_check_names_cause_and_cure_of_each(gateway, config: Path) -> None:  # t
     code, out, _ = gateway("check", "--config", config, "--json")
     found = {finding["check"]: finding for finding in json.loads(out)["findings"]}
     assert code == ExitCode.UNAVAILABLE, "only the neighbours are missing"
-    for check in ("configuration", "anchors", "policies", "database", "identity", "role"):
+    for check in ("configuration", "anchors", "policies", "subject keys", "database", "identity", "role"):
         assert found[check]["verdict"] == "ok", check
     assert "2 of 3 reviewers" in found["anchors"]["cause"]
     assert "8 policies" in found["policies"]["cause"]
@@ -78,7 +80,7 @@ def test_check_names_cause_and_cure_of_each(gateway, config: Path) -> None:  # t
     assert found["ledger TCP"]["code"] == found["department tax TCP"]["code"] == "CONNECTION_REFUSED"
     gateway("migrate", "--config", config)
     _, out, _ = gateway("check", "--config", config)
-    assert "schema 0002" in out
+    assert "schema 0003" in out
 
 
 def test_check_goes_on_after_a_defect(gateway, config: Path) -> None:  # type: ignore[no-untyped-def]

@@ -40,6 +40,7 @@ async def house(tmp_path: Path) -> House:
         'listen = "127.0.0.1:0"\nanchors = "anchors.toml"\ndatabase = "sqlite:///gateway.db"\n'
         'institutions = "institutions.toml"\ndepartments = []\n'
         f'[tls]\ncertificate = "{tls.certificate.name}"\nprivate_key = "{tls.private_key.name}"\n'
+        '[subject_keys]\ndatabase = "sqlite:///keys.db"\nkey_encryption_key = "subject-keys.key"\n'
         '[ledger]\naddress = "127.0.0.1:1"\npeer = "spiffe://consentgate.test/ledger/ledger-1"\n'
     )
     yield made
@@ -100,3 +101,19 @@ async def test_an_unknown_token_and_a_code_that_is_none(house: House, monkeypatc
         outcome = erase(house, "--prove", "--company")
         assert outcome.code != ExitCode.OK
         assert "--company" in outcome.err
+
+
+async def test_a_copy_from_before_does_not_open(house: House) -> None:
+    copy = house.folder / "before.db"
+    house.database.scrub()
+    copy.write_bytes((house.folder / "gateway.db").read_bytes())
+    before = erase(house, "--prove", "--copy", str(copy))
+    assert before.code == ExitCode.INVALID
+    assert "the copy gives away: consents.consent_jws in 1 rows" in before.out
+    assert erase(house, "--yes", "--copy", str(copy)).code != ExitCode.OK, "it belongs to --prove"
+    assert erase(house, "--yes").code == ExitCode.OK
+    assert await house.upkeep.round()
+    after = erase(house, "--prove", "--copy", str(copy), "--json")
+    assert (after.code, json.loads(after.out)["copy"]) == (ExitCode.OK, {"readable": {}, "sealed": 4})
+    nothing = erase(house, "--prove", "--copy", str(house.folder / "gateway.db"))
+    assert (nothing.code, "shows nothing" in nothing.out) == (ExitCode.INVALID, True)

@@ -21,6 +21,10 @@ ready_file = "ready.json"
 certificate = "tls.pem"
 private_key = "tls.key"
 
+[subject_keys]
+database = "sqlite:///keys.db"
+key_encryption_key = "subject-keys.key"
+
 [ledger]
 address = "127.0.0.1:7001"
 peer = "spiffe://consentgate.test/ledger/ledger-1"
@@ -54,6 +58,8 @@ def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
     config = load(tmp_path)
     assert config.anchors == tmp_path / "anchors.toml"
     assert config.database == f"sqlite:///{tmp_path / 'gateway.db'}"
+    assert config.subject_keys.database == f"sqlite:///{tmp_path / 'keys.db'}"
+    assert config.subject_keys.key_encryption_key == tmp_path / "subject-keys.key"
     assert config.tls.private_key == tmp_path / "tls.key"
     assert config.ready_file == tmp_path / "ready.json"
     assert (config.policies, config.department_deadline_seconds) == (PACKAGED, 10)
