@@ -120,6 +120,11 @@ class Published:
         publication = self.current()
         return await self._read(lambda: _receipts(self._storage, indices, publication))
 
+    async def inclusion_paths(self, leaves: Sequence[bytes]) -> tuple[bytes, list[list[bytes]]]:
+        """The newest checkpoint's note, and the path of each of these leaves to its root; raises NotFound beyond it."""
+        publication = self.current()
+        return publication.note, await self._read(lambda: _paths(self._storage, leaves, publication))
+
     async def leaves(self, start: int, end: int) -> list[bytes]:
         """Leaves of [start, end), cut off at the newest checkpoint and at MAX_ANSWER_BYTES, but at least one."""
         size = self.current().checkpoint.size
@@ -200,6 +205,14 @@ def _receipts(storage: LogReader, indices: Sequence[int], publication: Publicati
     paths = stored_inclusion_proofs(leaves, size, storage.nodes)
     proofs = [TlogProof(index, tuple(paths[index]), publication.note).encode() for index in indices]
     return [Receipt(leaves[index], proof) for index, proof in zip(indices, proofs, strict=True)]
+
+
+def _paths(storage: LogReader, leaves: Sequence[bytes], publication: Publication) -> list[list[bytes]]:
+    size, indices = publication.checkpoint.size, [parse(leaf).seq for leaf in leaves]
+    if any(index >= size for index in indices):
+        raise NotFound("the newest cosigned checkpoint does not reach that entry")
+    paths = stored_inclusion_proofs(indices, size, storage.nodes)
+    return [paths[index] for index in indices]
 
 
 def _leaves_at(storage: LogReader, indices: Sequence[int]) -> dict[int, bytes]:

@@ -35,7 +35,7 @@ from ledger.tiles import Tiler
 from ledger.tree import Frontier
 
 __all__ = ["ENTRIES_FOLDER", "Report", "VerifiedLeaf", "check_head", "name_leaves", "verify_export"]
-__all__ += ["verify_extension", "verify_leaves", "verify_receipt"]
+__all__ += ["verify_extension", "verify_inclusions", "verify_leaves", "verify_receipt"]
 
 VERIFY_CHUNK = 1024
 """Leaves held in memory at a time."""
@@ -83,19 +83,42 @@ def verify_receipt(receipt: Receipt, policy: LogPolicy) -> VerifiedLeaf:
     witnessed = policy.check(proof.note)
     if witnessed.cosigned_at is None:
         raise QuorumNotMet("the policy names no quorum, so nobody says when the entry was seen")
+    # 2. and 3.
+    return _verify_leaf(receipt.leaf, proof.index, proof.hashes, witnessed.checkpoint, witnessed.cosigned_at)
+
+
+def verify_inclusions(
+    leaves: Sequence[bytes], paths: Sequence[Sequence[bytes]], note: bytes, policy: LogPolicy
+) -> list[VerifiedLeaf]:
+    """The entries in leaves that were proven under one checkpoint, each at the index that it names itself: as many
+    receipts, whose note is verified once.
+    """
+    witnessed = policy.check(note)
+    if witnessed.cosigned_at is None:
+        raise QuorumNotMet("the policy names no quorum, so nobody says when the entries were seen")
+    if len(leaves) != len(paths):
+        raise ProofInvalid("there is not one proof for each leaf")
+    found = zip(leaves, paths, strict=True)
+    checkpoint, at = witnessed.checkpoint, witnessed.cosigned_at
+    return [_verify_leaf(leaf, parse(leaf).seq, path, checkpoint, at) for leaf, path in found]
+
+
+def _verify_leaf(
+    leaf: bytes, index: int, path: Sequence[bytes], checkpoint: Checkpoint, cosigned_at: datetime
+) -> VerifiedLeaf:
+    """Steps 2 and 3 of a receipt's verification."""
     # 2.
-    checkpoint = witnessed.checkpoint
-    if len(receipt.leaf) > MAX_LEAF:
+    if len(leaf) > MAX_LEAF:
         raise EntryInvalid("leaf")
-    digest = leaf_hash(receipt.leaf)
-    verify_inclusion(proof.index, checkpoint.size, digest, proof.hashes, checkpoint.root)
+    digest = leaf_hash(leaf)
+    verify_inclusion(index, checkpoint.size, digest, path, checkpoint.root)
     # 3.
-    entry = parse(receipt.leaf)
+    entry = parse(leaf)
     if entry.log != checkpoint.origin:
         raise LogMismatch("the leaf belongs to another log than the checkpoint")
-    if entry.seq != proof.index:
+    if entry.seq != index:
         raise ProofInvalid("the leaf's seq is not its index in the tree")
-    return VerifiedLeaf(entry, digest, proof.index, checkpoint, witnessed.cosigned_at)
+    return VerifiedLeaf(entry, digest, index, checkpoint, cosigned_at)
 
 
 def verify_extension(

@@ -69,9 +69,11 @@ def opened_log(place: Path | str) -> Iterator[LocalLog]:
         reader.close()
 
 
-def receipt_of(log: LocalLog, seq: int) -> Receipt:
-    """The leaf with its inclusion in the stored checkpoint; raises ProofInvalid when they do not fit."""
-    leaf, checkpoint = log.leaf(seq), log.checkpoint
+def receipt_of(log: LocalLog, seq: int, leaf: bytes | None = None) -> Receipt:
+    """The leaf (which may have been read already) with its inclusion in the stored checkpoint; raises ProofInvalid when
+    they do not fit.
+    """
+    leaf, checkpoint = log.leaf(seq) if leaf is None else leaf, log.checkpoint
     path = stored_inclusion_proof(seq, checkpoint.size, log.nodes)
     verify_inclusion(seq, checkpoint.size, leaf_hash(leaf), path, checkpoint.root)
     return Receipt(leaf, TlogProof(seq, tuple(path), log.note).encode())

@@ -28,6 +28,7 @@ from consentgate.v1 import ledger_pb2, ledger_pb2_grpc
 from ledger.receipt import Receipt
 from ledger.storage.searchable import SearchFilters
 from ledger_service.config import Address, KeyPair
+from ledger_service.search_page import SearchAnswer
 
 _TEXTS = ("subject", "institution", "kind", "purpose", "category", "verdict", "reason")
 
@@ -99,14 +100,21 @@ class OfficerLedger:
             answer = self._stub.GetReceipt(ledger_pb2.GetReceiptRequest(index=index))
         return receipt_from_message(answer.receipt)
 
-    def search(self, filters: SearchFilters, after_seq: int | None, limit: int) -> tuple[list[bytes], bool]:
-        """One page of leaves, and whether it is the last."""
+    def search(
+        self, filters: SearchFilters, after_seq: int | None, limit: int, *, with_proofs: bool = True
+    ) -> SearchAnswer:
+        """One page, unverified."""
         request = ledger_pb2.SearchEntriesRequest(
-            after_seq=after_seq or 0, from_start=after_seq is None, page_size=limit, **_given(filters)
+            after_seq=after_seq or 0,
+            from_start=after_seq is None,
+            page_size=limit,
+            with_proofs=with_proofs,
+            **_given(filters),
         )
         with _named_errors():
             answer = self._stub.SearchEntries(request)
-        return list(answer.leaves), answer.complete
+        paths = [tuple(proof.hashes) for proof in answer.proofs]
+        return SearchAnswer(list(answer.leaves), answer.complete, paths, bytes(answer.checkpoint))
 
     def checkpoint(self) -> bytes:
         """The newest cosigned note, unverified. Notes say nothing about anybody, so this is not recorded."""

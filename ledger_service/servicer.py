@@ -101,8 +101,12 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         """Officers' search, recorded before the first result leaves."""
         after = None if request.from_start else request.after_seq
         leaves, complete = await self._published.search(_filters(request), after, request.page_size or DEFAULT_PAGE)
+        answer = ledger_pb2.SearchEntriesResponse(leaves=leaves, complete=complete)
+        if request.with_proofs:
+            answer.checkpoint, paths = await self._published.inclusion_paths(leaves)
+            answer.proofs.extend(ledger_pb2.InclusionPath(hashes=path) for path in paths)
         await self._on_record(request, len(leaves))
-        return ledger_pb2.SearchEntriesResponse(leaves=leaves, complete=complete)
+        return answer
 
     async def ListSubjectEntries(  # noqa: N802
         self, request: ledger_pb2.ListSubjectEntriesRequest, _context: Context

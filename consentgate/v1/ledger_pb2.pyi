@@ -308,6 +308,7 @@ class SearchEntriesRequest(_message.Message):
     AFTER_SEQ_FIELD_NUMBER: _builtins.int
     FROM_START_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    WITH_PROOFS_FIELD_NUMBER: _builtins.int
     subject: _builtins.str
     """All given filters must hold; empty ones do not filter."""
     institution: _builtins.str
@@ -328,6 +329,8 @@ class SearchEntriesRequest(_message.Message):
     """True to begin at the first entry, whatever after_seq says."""
     page_size: _builtins.int
     """At most this many; 0 means 50."""
+    with_proofs: _builtins.bool
+    """True to be given `proofs` and `checkpoint`."""
     @_builtins.property
     def not_before(self) -> _timestamp_pb2.Timestamp:
         """Entries dated earlier are left out."""
@@ -351,10 +354,11 @@ class SearchEntriesRequest(_message.Message):
         after_seq: _builtins.int = ...,
         from_start: _builtins.bool = ...,
         page_size: _builtins.int = ...,
+        with_proofs: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["not_after", b"not_after", "not_before", b"not_before"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_seq", b"after_seq", "category", b"category", "from_start", b"from_start", "institution", b"institution", "kind", b"kind", "not_after", b"not_after", "not_before", b"not_before", "page_size", b"page_size", "purpose", b"purpose", "reason", b"reason", "subject", b"subject", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_seq", b"after_seq", "category", b"category", "from_start", b"from_start", "institution", b"institution", "kind", b"kind", "not_after", b"not_after", "not_before", b"not_before", "page_size", b"page_size", "purpose", b"purpose", "reason", b"reason", "subject", b"subject", "verdict", b"verdict", "with_proofs", b"with_proofs"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -366,25 +370,61 @@ class SearchEntriesResponse(_message.Message):
 
     LEAVES_FIELD_NUMBER: _builtins.int
     COMPLETE_FIELD_NUMBER: _builtins.int
+    PROOFS_FIELD_NUMBER: _builtins.int
+    CHECKPOINT_FIELD_NUMBER: _builtins.int
     complete: _builtins.bool
     """False when more may follow; continue after the last leaf's `seq`."""
+    checkpoint: _builtins.bytes
+    """The newest cosigned checkpoint, to whose root all of these lead; given also when no leaf was found. Empty without
+    with_proofs. It proves each leaf that is there, not that there are no others.
+    """
     @_builtins.property
     def leaves(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """Exact leaf bytes, oldest first."""
+
+    @_builtins.property
+    def proofs(self) -> _containers.RepeatedCompositeFieldContainer[Global___InclusionPath]:
+        """Where with_proofs asked for them, one for each leaf, in the same order; else empty."""
 
     def __init__(
         self,
         *,
         leaves: _abc.Iterable[_builtins.bytes] | None = ...,
         complete: _builtins.bool = ...,
+        proofs: _abc.Iterable[Global___InclusionPath] | None = ...,
+        checkpoint: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["complete", b"complete", "leaves", b"leaves"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "complete", b"complete", "leaves", b"leaves", "proofs", b"proofs"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SearchEntriesResponse: _TypeAlias = SearchEntriesResponse  # noqa: Y015
+
+@_typing.final
+class InclusionPath(_message.Message):
+    """RFC 6962 inclusion proof of the leaf at its own `seq`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HASHES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def hashes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """32-byte hashes from the leaf's sibling upwards."""
+
+    def __init__(
+        self,
+        *,
+        hashes: _abc.Iterable[_builtins.bytes] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hashes", b"hashes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InclusionPath: _TypeAlias = InclusionPath  # noqa: Y015
 
 @_typing.final
 class ListSubjectEntriesRequest(_message.Message):

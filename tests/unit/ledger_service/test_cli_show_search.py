@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,7 @@ from consentgate.terminal import ExitCode
 from ledger.entry import leaf_hash, parse
 from ledger_service.cli import app
 from ledger_service.officer import OfficerLedger
+from ledger_service.search_page import SearchAnswer
 from tests.support.command_line import Ended, run_command
 from tests.support.ledger_files import write_officer_config
 from tests.support.ledger_server import ServedLedger
@@ -182,6 +184,63 @@ async def test_a_ledger_that_answers_with_another_entry(
     ended = await asyncio.to_thread(show, 1, "--config", config)
     assert ended.code is ExitCode.INVALID
     assert "the ledger answered with another entry than was asked for" in ended.err
+
+
+async def test_entries_of_the_ledger_are_proven_and_their_receipts_verify(served: ServedLedger, tmp_path: Path) -> None:
+    await asyncio.gather(*(served.log.append(KIND, transition(n), f"key {n}") for n in range(4)))
+    config = write_officer_config(tmp_path / "officer", served.address)
+    receipts, policy = tmp_path / "receipts", tmp_path / "officer" / "ledger-policy.txt"
+    found = await asyncio.to_thread(search, "--kind", KIND, "--limit", 3, "--proofs", receipts, "--config", config)
+    assert found.code is ExitCode.OK, found.err
+    assert (found.members["verified"], found.members["checkpoint"]["tree_size"]) == (True, 5)
+    assert "3 entries, each proven by the tree of 5 entries" in found.err
+    expected = {f"{number}.{part}" for number in (1, 2, 3) for part in ("leaf", "proof")}
+    assert {path.name for path in receipts.iterdir()} == expected
+    for path in receipts.glob("*.leaf"):
+        verified = run_command(app, ["verify", "--receipt", path, "--policy", policy, "--json"])
+        assert (verified.code, verified.members["seq"]) == (ExitCode.OK, int(path.stem))
+    again = await asyncio.to_thread(search, "--kind", KIND, "--limit", 3, "--proofs", receipts, "--config", config)
+    assert (again.code, "not overwritten" in again.err) == (ExitCode.USAGE, True)
+
+
+async def test_without_proofs_it_says_so(served: ServedLedger, tmp_path: Path) -> None:
+    config = write_officer_config(tmp_path / "officer", served.address)
+    found = await asyncio.to_thread(search, "--kind", "log.opened", "--unproven", "--config", config)
+    assert (found.code, found.members["verified"]) == (ExitCode.OK, False)
+    assert "NOT verified" in found.err
+    assert "checkpoint" not in found.members
+
+
+async def test_a_ledger_that_proves_nothing_is_not_believed(
+    served: ServedLedger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = OfficerLedger.search
+
+    def without(self: OfficerLedger, *question: Any, with_proofs: bool) -> SearchAnswer:
+        assert with_proofs
+        return honest(self, *question, with_proofs=False)
+
+    monkeypatch.setattr(OfficerLedger, "search", without)
+    config = write_officer_config(tmp_path / "officer", served.address)
+    ended = await asyncio.to_thread(search, "--kind", "log.opened", "--config", config)
+    assert ended.code is ExitCode.INVALID
+    assert ended.members["valid"] is False
+
+
+def test_receipts_of_entries_from_files(source: Path, tmp_path: Path) -> None:
+    policy = source.parent / "ledger-policy.txt"
+    for number, given in enumerate(([], ["--policy", policy])):
+        folder = tmp_path / str(number)
+        found = search("--verdict", "deny", "--limit", 2, "--proofs", folder, "--from", source, *given)
+        assert (found.code, found.members["verified"]) == (ExitCode.OK, bool(given))
+        for seq in (6, 15):
+            verified = run_command(app, ["verify", "--receipt", folder / f"{seq}.proof", "--policy", policy, "--json"])
+            assert (verified.code, verified.members["seq"]) == (ExitCode.OK, seq)
+
+
+def test_unproven_is_for_the_ledger_only(source: Path, tmp_path: Path) -> None:
+    assert search("--unproven", "--from", source).code is ExitCode.USAGE
+    assert search("--unproven", "--proofs", tmp_path / "receipts").code is ExitCode.USAGE
 
 
 def test_broken_configuration(tmp_path: Path) -> None:

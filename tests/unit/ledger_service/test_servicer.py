@@ -18,9 +18,12 @@ from consentgate.errors import ConsentgateError, ErrorCode
 from consentgate.v1 import ledger_pb2, ledger_pb2_grpc
 from ledger.entry import canonical_json, parse
 from ledger.merkle import verify_consistency
-from ledger.verify import verify_receipt
+from ledger.note import MAX_NOTE
+from ledger.published import MAX_ANSWER_BYTES
+from ledger.verify import verify_inclusions, verify_receipt
 from ledger.witness import utc_now
 from ledger_service import servicer as servicer_module
+from ledger_service.cli_search import MAX_PAGE as MAX_SEARCH_PAGE
 from ledger_service.servicer import question_of
 from tests.support.ledger_server import BANK, DEPARTMENT, GATEWAY, OFFICER, ServedLedger
 from tests.support.running_log import KIND, POLICY, transition
@@ -193,6 +196,30 @@ async def test_searches_page_through_everything_once(served: ServedLedger) -> No
                 break
             request = ledger_pb2.SearchEntriesRequest(kind=KIND, after_seq=found[-1], page_size=3)
     assert found == list(range(1, 8))
+
+
+async def test_one_checkpoint_proves_a_page(served: ServedLedger) -> None:
+    await fill(served, 9)
+    request = ledger_pb2.SearchEntriesRequest(kind=KIND, from_start=True, page_size=4, with_proofs=True)
+    async with served.as_member(OFFICER) as channel:
+        answer = await stub(channel).SearchEntries(request)
+        request.with_proofs = False
+        plain = await stub(channel).SearchEntries(request)
+        nothing = await stub(channel).SearchEntries(
+            ledger_pb2.SearchEntriesRequest(kind="log.closed", from_start=True, with_proofs=True)
+        )
+    paths = [list(proof.hashes) for proof in answer.proofs]
+    proven = verify_inclusions(list(answer.leaves), paths, answer.checkpoint, POLICY)
+    assert [found.index for found in proven] == [1, 2, 3, 4]
+    assert (list(plain.proofs), plain.checkpoint) == ([], b"")
+    assert list(plain.leaves) == list(answer.leaves)
+    assert (len(nothing.leaves), len(nothing.proofs)) == (0, 0)
+    assert POLICY.check(nothing.checkpoint).checkpoint.size == 12  # with the searches before it
+
+
+def test_a_page_with_proofs_fits_a_message() -> None:
+    hashes = (2**53 - 1).bit_length() * (32 + 2) + 4
+    assert MAX_ANSWER_BYTES + MAX_SEARCH_PAGE * hashes + MAX_NOTE < 4 * 1024 * 1024
 
 
 async def test_times_bound_a_search(served: ServedLedger) -> None:
