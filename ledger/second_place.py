@@ -5,11 +5,13 @@ the log. Put the file on another disk or volume than the database, and never int
 written before a signature leaves.
 
 Two slots of 4 KiB are written in turn, in place, each with a digest: a torn write spoils only the older one,
-and one `fdatasync` suffices.
+and one `fdatasync` suffices. The file itself appears whole, by a rename: half of one would pass for damage, which
+nobody may pass over.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from collections.abc import Sequence
@@ -22,6 +24,8 @@ from ledger.note import Note, VerifierKey
 SLOT_BYTES = 4096
 """One slot: a page, more than ten times a checkpoint with one signature."""
 DIGEST_BYTES = 32
+NEW_SUFFIX = ".new"
+"""Appended to the file's name until it is whole; what a killed process left there is written over."""
 SLOTS = 2
 
 
@@ -33,6 +37,7 @@ class SecondPlace:
         self._path = path
         self._log_keys = tuple(log_keys)
         self._slot = 0
+        self._is_name_durable = False
 
     def read(self) -> tuple[Note, Checkpoint] | None:
         """The newest checkpoint; None if there is no file; LedgerCorrupt if there is one without a valid
@@ -67,18 +72,34 @@ class SecondPlace:
         self._slot = 1 - self._slot
 
     def _write_at(self, content: bytes, offset: int) -> None:
-        fresh = not self._path.exists()
-        file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        if self._path.exists():
+            self._overwrite(content, offset)
+        else:
+            self._create(bytes(offset) + content + bytes((SLOTS - 1) * SLOT_BYTES - offset))
+        if not self._is_name_durable:
+            # Whoever made the file may have been killed before this: so each process does it once.
+            _sync_directory(self._path.parent)
+            self._is_name_durable = True
+
+    def _overwrite(self, content: bytes, offset: int) -> None:
+        file = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
         try:
-            if fresh:
-                # Both slots exist from the start, so that later writes change no metadata.
-                os.pwrite(file, bytes(SLOTS * SLOT_BYTES), 0)
-            os.pwrite(file, content, offset)
-            os.fsync(file) if fresh else os.fdatasync(file)
+            _write_whole(file, content, offset)
+            os.fdatasync(file)
         finally:
             os.close(file)
-        if fresh:
-            _sync_directory(self._path.parent)
+
+    def _create(self, content: bytes) -> None:
+        """Both slots from the start, so that later writes change no metadata."""
+        new = f"{self._path}{NEW_SUFFIX}"
+        file = os.open(new, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        try:
+            _write_whole(file, content, 0)
+            os.fsync(file)
+        finally:
+            os.close(file)
+        self._is_name_durable = False
+        os.rename(new, self._path)
 
     def _read_slot(self, data: bytes, slot: int) -> tuple[Note, Checkpoint] | None:
         content = data[slot * SLOT_BYTES : (slot + 1) * SLOT_BYTES]
@@ -86,6 +107,12 @@ class SecondPlace:
         if not text or hashlib.sha256(text).digest() != content[:DIGEST_BYTES]:
             return None
         return open_signed(Note.parse(text), self._log_keys)
+
+
+def _write_whole(file: int, content: bytes, offset: int) -> None:
+    """A disk that becomes full may take a part and call it success."""
+    if os.pwrite(file, content, offset) != len(content):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _sync_directory(path: Path) -> None:

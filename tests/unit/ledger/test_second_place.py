@@ -101,10 +101,59 @@ def test_every_write_reaches_the_disk_before_it_returns(path: Path, monkeypatch:
         monkeypatch.setattr(os, name, lambda *a, _call=true_call, _name=name: (calls.append(_name), _call(*a))[1])
     place = SecondPlace(path, KEYS)
     place.write(note(1))
-    assert calls == ["pwrite", "pwrite", "fsync", "fsync"]  # the file, then its folder
+    assert calls == ["pwrite", "fsync", "fsync"]  # the file, then its folder
     calls.clear()
     place.write(note(2))
     assert calls == ["pwrite", "fdatasync"]
+    calls.clear()
+    again = SecondPlace(path, KEYS)
+    again.read()
+    again.write(note(3))
+    assert calls == ["pwrite", "fdatasync", "fsync"]  # the process before it may have died before it came to the folder
+
+
+@pytest.mark.parametrize("written", [0, 2])
+def test_a_write_that_the_disk_took_in_part_is_a_failed_one(
+    path: Path, monkeypatch: pytest.MonkeyPatch, written: int
+) -> None:
+    place = SecondPlace(path, KEYS)
+    for size in range(1, written + 1):
+        place.write(note(size))
+    true_call = os.pwrite
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "pwrite", lambda file, content, offset: true_call(file, content[:50], offset))
+        with pytest.raises(StorageFailed, match="No space left"):
+            place.write(note(3))
+    if written:
+        assert size_in(path) == written
+    place.write(note(3))
+    assert size_in(path) == 3
+
+
+class Killed(BaseException):
+    """The process is gone; nothing is cleaned up that it would have had to do itself."""
+
+
+@pytest.mark.parametrize("done", [False, True])
+@pytest.mark.parametrize("call", ["open", "pwrite", "fsync", "rename"])
+def test_a_process_that_dies_while_it_makes_the_file_leaves_none_or_a_whole_one(
+    path: Path, monkeypatch: pytest.MonkeyPatch, call: str, done: bool
+) -> None:
+    true_call = getattr(os, call)
+
+    def die(*arguments: object) -> None:
+        if done:
+            true_call(*arguments)
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, call, die)
+        with pytest.raises(Killed):
+            SecondPlace(path, KEYS).write(note(1))
+    found = SecondPlace(path, KEYS).read()
+    assert (found is not None) == (call == "rename" and done)
+    SecondPlace(path, KEYS).write(note(2))
+    assert size_in(path) == 2
 
 
 @pytest.mark.parametrize("content", [b"", b"\x00" * 2 * SLOT_BYTES, b"x" * 2 * SLOT_BYTES, b"x" * 10])
