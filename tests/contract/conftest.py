@@ -9,16 +9,22 @@ import pytest
 
 from ledger.storage.interface import LogStorage
 from tests.contract.log_storages import SQLITE, STORAGES, StorageKind
-from tests.support.postgresql import NoPostgresql, emptied, new_database, postgresql_server
+from tests.support.postgresql import NoPostgresql, PostgresqlServer, emptied, new_database, running_postgresql
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[str]:
+def postgresql() -> Iterator[PostgresqlServer]:
+    """The server itself, for tests that end it (and start it again)."""
     try:
-        with postgresql_server(durable=True) as url:
-            yield url
+        with running_postgresql(durable=True) as running:
+            yield running
     except NoPostgresql as missing:
         pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="session")
+def server(postgresql: PostgresqlServer) -> str:
+    return postgresql.url
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
     with postgresql_server() as url: Database(url)
     with postgresql_server(durable=True) as url: PostgresStorage.open(new_database(url))
+    with running_postgresql(durable=True) as server: server.kill(); server.start()
 
 Raises `NoPostgresql` where Debian's binaries are not installed; tests skip then.
 """
@@ -11,9 +12,12 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import signal
 import subprocess
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -28,24 +32,73 @@ class NoPostgresql(RuntimeError):
     """Nothing to test with."""
 
 
+@dataclass(frozen=True)
+class PostgresqlServer:
+    """One server on its folder: it can be ended as hard as a server ends, and started again on what it left."""
+
+    binaries: Path
+    folder: Path
+    options: str
+
+    @property
+    def url(self) -> str:
+        """SQLAlchemy address of its first database."""
+        return f"postgresql+psycopg://{OWNER}@/{OWNER}?host={self.folder}"
+
+    def start(self) -> None:
+        """Returns when it answers: after a crash, once it has read its write-ahead log."""
+        self._control("-o", self.options, "-l", self.folder / "log", "-w", "-t", START_SECONDS, "start")
+
+    def stop_at_once(self) -> None:
+        """Nothing is finished and nothing written (`immediate`); the next start is a recovery."""
+        self._control("-m", "immediate", "stop")
+
+    def kill(self) -> None:
+        """SIGKILL of the server and of all its processes, as when the machine kills them for memory."""
+        main = self.main_process()
+        children = [int(pid) for pid in Path(f"/proc/{main}/task/{main}/children").read_text().split()]
+        for process in [main, *children]:
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        while any(_is_alive(process) for process in [main, *children]):
+            time.sleep(0.005)
+        # A dead process that nobody has collected yet would pass for a running server. All are dead, so this is safe.
+        for lock in (self.folder / "data" / "postmaster.pid", *self.folder.glob(".s.PGSQL.*.lock")):
+            lock.unlink()
+
+    def main_process(self) -> int:
+        """Its process id."""
+        return int((self.folder / "data" / "postmaster.pid").read_text().split("\n")[0])
+
+    def _control(self, *arguments: object) -> None:
+        _run(self.binaries / "pg_ctl", "-D", self.folder / "data", *arguments)
+
+
 @contextmanager
-def postgresql_server(*, durable: bool = False) -> Iterator[str]:
-    """SQLAlchemy address of an empty database; the server ends with the context. `durable` waits for the disk."""
+def running_postgresql(*, durable: bool = False) -> Iterator[PostgresqlServer]:
+    """A server that ends with the context. `durable` waits for the disk."""
     binaries = _binaries()
     folder = Path(mkdtemp(prefix="pg-"))
     if os.geteuid() == 0:
         shutil.chown(folder, OWNER)
-    data = folder / "data"
+    options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync={'on' if durable else 'off'}"
+    server = PostgresqlServer(binaries, folder, options)
     try:
-        _run(binaries / "initdb", "-D", data, "-U", OWNER, "-A", "trust", "--no-sync", "-E", "UTF8")
-        options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync={'on' if durable else 'off'}"
-        _run(binaries / "pg_ctl", "-D", data, "-o", options, "-l", folder / "log", "-w", "-t", START_SECONDS, "start")
+        _run(binaries / "initdb", "-D", folder / "data", "-U", OWNER, "-A", "trust", "--no-sync", "-E", "UTF8")
+        server.start()
         try:
-            yield f"postgresql+psycopg://{OWNER}@/{OWNER}?host={folder}"
+            yield server
         finally:
-            _run(binaries / "pg_ctl", "-D", data, "-m", "immediate", "stop")
+            server.stop_at_once()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def postgresql_server(*, durable: bool = False) -> Iterator[str]:
+    """SQLAlchemy address of an empty database; the server ends with the context. `durable` waits for the disk."""
+    with running_postgresql(durable=durable) as server:
+        yield server.url
 
 
 def new_database(url: str) -> str:
@@ -69,6 +122,14 @@ def _binaries() -> Path:
     if not found:
         raise NoPostgresql(f"no binaries in {BINARIES}")
     return found[-1].parent
+
+
+def _is_alive(process: int) -> bool:
+    """A zombie that nobody has collected yet is dead."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def _run(*arguments: object) -> None:
