@@ -28,7 +28,9 @@ _KEY = re.compile(r"[a-z0-9_]{1,40}")
 _HASH = re.compile(r"[0-9a-f]{64}")
 _NONCE = re.compile(r"[0-9a-f]{32}")
 _ORIGIN = re.compile(r"[!-*,-~]{1,255}")
-_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+_ENCODER = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, check_circular=False
+)
 _DECODER = json.JSONDecoder()
 _FIELDS = frozenset({"body", "kind", "log", "nonce", "prev", "seq", "ts", "v"})
 
@@ -49,7 +51,7 @@ class Entry:
 
 def format_time(moment: datetime) -> str:
     """RFC 3339 UTC with exactly six decimals."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def new_nonce() -> str:
@@ -101,8 +103,7 @@ def _is_key(key: object) -> bool:
 
 
 def _check_fields(value: Mapping[str, object]) -> None:
-    unsigned.check(value["v"], "v")
-    if value["v"] != VERSION:
+    if type(value["v"]) is not int or value["v"] != VERSION:
         raise EntryInvalid("v")
     unsigned.check(value["seq"], "seq")
     timestamp.check(value["ts"], "ts")

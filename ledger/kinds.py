@@ -16,6 +16,8 @@ from functools import cached_property
 from ledger.errors import EntryInvalid
 
 Check = Callable[[object, str], None]
+Admits = Callable[[str], object]
+"""Something true for texts that it admits: `fullmatch` of a pattern."""
 
 MAX_INTEGER = 2**53 - 1
 """Largest integer every JSON reader represents exactly (RFC 7493 section 2.2)."""
@@ -34,25 +36,38 @@ COMPANY_CODE_LENGTH = 18
 @dataclass(frozen=True)
 class Form:
     """The form of a field: `check(value, field)` raises EntryInvalid naming the field; `text` is what
-    docs/ledger-format.md calls it.
+    docs/ledger-format.md calls it. `admits` is a shortcut and may be missing: of a text that it matches, `check` is
+    known to have nothing to say (a property test compares the two); of any other, `check` decides.
     """
 
     text: str
     check: Check
+    admits: Admits | None = None
 
 
 def _pattern(expression: str) -> Check:
-    compiled = re.compile(expression)
+    matches = re.compile(expression).fullmatch
 
     def check(value: object, field: str) -> None:
-        if not isinstance(value, str) or not compiled.fullmatch(value):
+        if not isinstance(value, str) or not matches(value):
             raise EntryInvalid(field)
 
     return check
 
 
+def _textual(text: str, expression: str) -> Form:
+    """A form that is one pattern."""
+    return Form(text, _pattern(expression), re.compile(expression).fullmatch)
+
+
 _timestamp_form = _pattern(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
+_common_timestamp = re.compile(
+    r"[1-9][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{6}Z"
+).fullmatch
+"""Of a day that every month has: these exist without asking a calendar."""
 _identifier_form = _pattern(r"[a-z0-9][a-z0-9._-]{0,63}")
+_short_identifier = re.compile(r"[a-z0-9][a-z0-9._-]{0,16}").fullmatch
+"""Shorter than any company code."""
 
 
 def _check_identifier(value: object, field: str) -> None:
@@ -64,6 +79,8 @@ def _check_identifier(value: object, field: str) -> None:
 
 def _check_timestamp(value: object, field: str) -> None:
     """A moment that exists, always with six decimals."""
+    if isinstance(value, str) and _common_timestamp(value):
+        return
     _timestamp_form(value, field)
     try:
         datetime.fromisoformat(str(value))
@@ -81,7 +98,7 @@ def _one_of(*allowed: str) -> Form:
         if value not in allowed:
             raise EntryInvalid(field)
 
-    return Form(" or ".join(f"`{text}`" for text in allowed), check)
+    return Form(" or ".join(f"`{text}`" for text in allowed), check, frozenset(allowed).__contains__)
 
 
 def _list_of(item: Form) -> Form:
@@ -89,7 +106,8 @@ def _list_of(item: Form) -> Form:
         if not isinstance(value, list) or len(value) > MAX_LIST:
             raise EntryInvalid(field)
         for index, member in enumerate(value):
-            item.check(member, f"{field}[{index}]")
+            if item.admits is None or type(member) is not str or not item.admits(member):
+                item.check(member, f"{field}[{index}]")
 
     return Form(f"list of {item.text}", check)
 
@@ -98,20 +116,26 @@ def _object(**fields: Form) -> Form:
     def check(value: object, field: str) -> None:
         if not isinstance(value, dict) or set(value) != set(fields):
             raise EntryInvalid(field)
-        for name, member in fields.items():
-            member.check(value[name], f"{field}.{name}")
+        for name, form in fields.items():
+            member = value[name]
+            if form.admits is None or type(member) is not str or not form.admits(member):
+                form.check(member, f"{field}.{name}")
 
     return Form("{" + ", ".join(f"`{name}`: {form.text}" for name, form in fields.items()) + "}", check)
 
 
-hex16 = Form("hex16", _pattern(r"[0-9a-f]{32}"))
-hex32 = Form("hex32", _pattern(r"[0-9a-f]{64}"))
-reason = Form("reason", _pattern(r"[A-Z][A-Z_]{1,48}"))
-timestamp = Form("time", _check_timestamp)
+hex16 = _textual("hex16", r"[0-9a-f]{32}")
+hex32 = _textual("hex32", r"[0-9a-f]{64}")
+reason = _textual("reason", r"[A-Z][A-Z_]{1,48}")
+timestamp = Form("time", _check_timestamp, _common_timestamp)
 unsigned = Form("integer", _check_unsigned)
-identifier = Form("identifier", _check_identifier)
+identifier = Form("identifier", _check_identifier, _short_identifier)
 use = _one_of("SCORE", "PROFILE", "MATCH")
 identifiers = _list_of(identifier)
+
+
+def _no_shortcut(_: str) -> bool:
+    return False
 
 
 @dataclass(frozen=True)
@@ -122,9 +146,10 @@ class Kind:
     optional: Mapping[str, Form]
 
     @cached_property
-    def _checks(self) -> Mapping[str, tuple[Check, str]]:
-        """Field → its check and its name in errors; looked up for every field of every leaf that is verified."""
-        return {name: (form.check, f"body.{name}") for name, form in {**self.optional, **self.required}.items()}
+    def _checks(self) -> Mapping[str, tuple[Admits, Check, str]]:
+        """Field → shortcut, check, name in errors; looked up for every field of every leaf that is verified."""
+        forms = {**self.optional, **self.required}
+        return {name: (form.admits or _no_shortcut, form.check, f"body.{name}") for name, form in forms.items()}
 
     def knows(self, names: Set[str]) -> bool:
         """Whether all of these are fields of this kind."""
@@ -139,7 +164,8 @@ class Kind:
             found = checks.get(name)
             if found is None:
                 raise EntryInvalid(f"body.{name}")
-            found[0](value, found[1])
+            if type(value) is not str or not found[0](value):
+                found[1](value, found[2])
 
 
 def _kind(optional: Mapping[str, Form] | None = None, /, **required: Form) -> Kind:

@@ -14,6 +14,7 @@ import psycopg
 from psycopg.rows import TupleRow
 
 from ledger.errors import NotFound, StorageFailed
+from ledger.storage import postgres_arrays
 from ledger.storage.postgres_address import parse_address
 from ledger.storage.postgres_migrations import VERSIONS
 
@@ -21,6 +22,10 @@ SCHEMA = "ledger"
 """All tables are in this schema; a database holds one log."""
 SEQUENCER_LOCK = 0x43474C47
 """Key of the advisory lock that the one sequencer holds as long as its session lives: `CGLG`."""
+FENCED = "read\\ committed"
+"""The writer's isolation, also where the server's default is another: under a stricter level a lost race would be an
+error like any other. (The backslash is libpq's, for options.)
+"""
 LOCK_SECONDS = 3
 """How long a sequencer waits for the lock: a session that was just cut off needs a moment to end."""
 CONNECT_SECONDS = 5
@@ -35,7 +40,8 @@ Session = psycopg.Connection[TupleRow]
 def connect_writer(address: str) -> Session:
     """The one writing session, holding the sequencer's lock, in a database migrated to the newest version."""
     with storage_errors():
-        session = _connect(address, {"lock_timeout": f"{LOCK_SECONDS}s"})
+        session = _connect(address, {"lock_timeout": f"{LOCK_SECONDS}s", "default_transaction_isolation": FENCED})
+        postgres_arrays.register(session)
         try:
             _require_durable(session)
             _lock(session)

@@ -1,0 +1,95 @@
+"""A batch before it is stored: entries get their numbers, are encoded, hashed, chained and put into the tree.
+
+Pure but for the clock and the nonces: it reads nothing and stores nothing, so a draft whose predecessor turns out not
+to have been stored is simply forgotten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from ledger.chain import Chain
+from ledger.entry import Entry, encode, format_time, leaf_hash, new_nonce
+from ledger.errors import EntryInvalid
+from ledger.storage.interface import Batch, Head, Record
+from ledger.storage.searchable import searchable
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """An entry that somebody asked for."""
+
+    kind: str
+    body: Mapping[str, object]
+    key: str | None
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A durable entry; `existing` when its key had been recorded before."""
+
+    seq: int
+    existing: bool
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What follows `start`: the batch, the history with it, and for each entry that was asked for what to say once the
+    batch is durable. `keys`: those that the batch records.
+    """
+
+    start: Chain
+    batch: Batch
+    grown: Chain
+    outcomes: Sequence[Recorded | EntryInvalid]
+    keys: Mapping[str, int]
+
+    @property
+    def expected(self) -> Head:
+        """The head it builds on."""
+        return Head(self.start.size, self.start.last)
+
+
+def make_draft(
+    start: Chain, wanted: Sequence[Wanted], known: Mapping[str, int], clock: Callable[[], datetime]
+) -> Draft:
+    """`known`: keys recorded before. An entry outside the profile is refused alone, and leaves no gap."""
+    growing = _Growing(start, clock)
+    outcomes = [growing.add(item, known) for item in wanted]
+    records = growing.records
+    if not records:
+        return Draft(start, Batch([], [], Head(start.size, start.last)), start, outcomes, {})
+    frontier, nodes = start.frontier.extend(record.leaf_hash for record in records)
+    batch = Batch(records, nodes, Head(frontier.size, growing.last))
+    return Draft(start, batch, Chain(start.origin, growing.last, frontier), outcomes, growing.keys)
+
+
+class _Growing:
+    def __init__(self, start: Chain, clock: Callable[[], datetime]) -> None:
+        self.records: list[Record] = []
+        self.keys: dict[str, int] = {}
+        self.last = start.last
+        self._size = start.size
+        self._origin = start.origin
+        self._clock = clock
+
+    def add(self, item: Wanted, known: Mapping[str, int]) -> Recorded | EntryInvalid:
+        if item.key is not None:
+            seq = known.get(item.key, self.keys.get(item.key))
+            if seq is not None:
+                return Recorded(seq, existing=True)
+        moment = format_time(self._clock())
+        entry = Entry(self._origin, self._size, self.last, moment, item.kind, new_nonce(), item.body)
+        try:
+            leaf = encode(entry)
+        except EntryInvalid as error:
+            return error
+        digest = leaf_hash(leaf)
+        self.records.append(Record(leaf, digest, item.key, searchable(entry)))
+        self.last = digest.hex()
+        self._size += 1
+        if item.key is not None:
+            self.keys[item.key] = entry.seq
+        return Recorded(entry.seq, existing=False)
