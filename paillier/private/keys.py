@@ -5,9 +5,9 @@ bit length, both 3 modulo 4, |p - q| >= 2^(|n|/2 - 100) (FIPS 186-5 A.1.3), gcd(
 checks of a received modulus. gcd(n, phi(n)) = 1 follows for different primes of one length: p could divide
 q - 1 only for q >= 2p + 1. Left out: safe primes (only quorum custody needs them).
 
-Timing: constant time is not promised. Decryption multiplies every ciphertext with a fresh encryption of zero
-first, so an attacker who times it knows neither the number that is raised to p - 1 nor can repeat it; what
-remains visible is the key size. Who can read this process's memory can read the key.
+Timing: constant time is not promised (`paillier.private.fermat_quotient`). Decryption multiplies every ciphertext with
+a fresh encryption of zero first, so an attacker who times it knows neither the number that is raised to p - 1 nor can
+repeat it; what remains visible is the key size. Who can read this process's memory can read the key.
 
 Thread-safety: a key may be used from any number of threads; only the blinding state is locked, for two
 products.
@@ -33,6 +33,7 @@ from paillier.errors import (
     PrimesTooClose,
     PrimesUnequalLength,
 )
+from paillier.private.fermat_quotient import fermat_quotient, window_digits
 from paillier.public_key import ALLOWED_KEY_BITS, DEFAULT_KEY_BITS, PublicKey
 from paillier.wire import check_range, check_units
 
@@ -79,15 +80,18 @@ class PrivateKey:
 
     def _decrypt_checked(self, ciphertext: mpz) -> int:
         c = ciphertext * self._blinding.next(self) % self.public.n_squared
-        message_p = self._decrypt_modulo(c, self.p, self._factor_p)
-        message_q = self._decrypt_modulo(c, self.q, self._factor_q)
-        return int(message_p + self.p * ((message_q - message_p) * self._p_inverse % self.q))
+        p, q = self.p, self.q
+        message_p = fermat_quotient(c % (p * p), p, self._digits_p) * self._factor_p % p
+        message_q = fermat_quotient(c % (q * q), q, self._digits_q) * self._factor_q % q
+        return int(message_p + p * ((message_q - message_p) * self._p_inverse % q))
 
-    @staticmethod
-    def _decrypt_modulo(c: mpz, prime: mpz, factor: mpz) -> mpz:
-        """L(c^(prime - 1) modulo prime²)·factor modulo prime, with L(u) = (u - 1)/prime."""
-        power = gmpy2.powmod(c, prime - 1, prime * prime)
-        return (power - 1) // prime * factor % prime
+    @cached_property
+    def _digits_p(self) -> tuple[int, ...]:
+        return window_digits(self.p)
+
+    @cached_property
+    def _digits_q(self) -> tuple[int, ...]:
+        return window_digits(self.q)
 
     @cached_property
     def _factor_p(self) -> mpz:
