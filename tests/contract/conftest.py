@@ -10,6 +10,7 @@ import pytest
 from ledger.storage.interface import LogStorage
 from tests.contract.log_storages import SQLITE, STORAGES, StorageKind
 from tests.support.postgresql import NoPostgresql, PostgresqlServer, emptied, new_database, running_postgresql
+from tests.support.running_log import LogFolder
 
 
 @pytest.fixture(scope="session")
@@ -50,6 +51,15 @@ def place(kind: StorageKind, tmp_path: Path, request: pytest.FixtureRequest) -> 
         return str(tmp_path / "ledger.db")
     address: str = request.getfixturevalue("address")
     return address
+
+
+@pytest.fixture
+def folder(kind: StorageKind, place: str, tmp_path: Path) -> LogFolder:
+    """A log with its witnesses; its database is the one at the place."""
+    made = LogFolder(tmp_path)
+    made.open_storage = lambda: kind.open(place)
+    made.open_reader = lambda: kind.open_reader(place)
+    return made
 
 
 @pytest.fixture

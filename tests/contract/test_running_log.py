@@ -28,13 +28,6 @@ RACED_BATCHES = 12
 
 
 @pytest.fixture
-def folder(kind: StorageKind, place: str, tmp_path: Path) -> LogFolder:
-    made = LogFolder(tmp_path)
-    made.open_storage = lambda: kind.open(place)
-    return made
-
-
-@pytest.fixture
 def faults() -> list[FaultyStorage]:
     """Where `faulty` leaves the storage that it makes."""
     return []
@@ -108,8 +101,7 @@ def test_a_second_sequencer_is_kept_out(kind: StorageKind, place: str, monkeypat
 
 def test_sequencers_that_race_make_one_history(kind: StorageKind, place: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the locks that keep them apart: only the compare-and-swap on the head is left."""
-    monkeypatch.setattr(sqlite, "_lock", lambda _: os.open(os.devnull, os.O_RDONLY))
-    monkeypatch.setattr(postgres_connection, "_lock", lambda _: None)
+    unlocked(monkeypatch)
     storages = [kind.open(place), kind.open(place)]
     start, conflicts, faults = threading.Barrier(2), [0, 0], []
 
@@ -144,6 +136,41 @@ def test_sequencers_that_race_make_one_history(kind: StorageKind, place: str, mo
     assert chain.size == total == len(storages[0].find_keys([f"key {n + 1000 * k}" for n in range(36) for k in (0, 1)]))
     for storage in storages:
         storage.close()
+
+
+async def test_of_two_logs_that_race_one_goes_on_and_no_witness_sees_a_fork(
+    folder: LogFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two whole processes' worth, on one database and one second place; only the locks are taken away."""
+    unlocked(monkeypatch)
+    fates: list[object] = []
+
+    async def write(log: Log, name: str) -> None:
+        for number in range(20):
+            try:
+                verify_receipt(await log.append(KIND, transition(number), f"{name} {number}"), POLICY)
+            except (HeadConflict, LedgerReadOnly) as error:
+                fates.append(type(error))
+                return
+        fates.append(name)
+
+    async with folder.running() as first:
+        await first.append(KIND, transition(), "before")
+        async with folder.running() as second:
+            await asyncio.gather(write(first, "first"), write(second, "second"))
+            winner = first if "first" in fates else second
+            assert sorted(fates, key=str) in ([HeadConflict, "first"], [HeadConflict, "second"])
+            kinds = await kinds_of(winner)
+    assert 20 < kinds[KIND] <= 40
+    for witness in folder.witnesses.values():
+        assert not list(folder.path.glob("*.refused*")), "a witness was shown another history"
+        assert witness.witness.known_size() <= kinds[KIND] + 1
+
+
+def unlocked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Takes the locks away that keep a second sequencer out at once."""
+    monkeypatch.setattr(sqlite, "_lock", lambda _: os.open(os.devnull, os.O_RDONLY))
+    monkeypatch.setattr(postgres_connection, "_lock", lambda _: None)
 
 
 def is_read_only(log: Log) -> bool:

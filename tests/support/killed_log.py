@@ -119,6 +119,7 @@ class KilledLog:
         self._kind = POSTGRESQL if database else SQLITE
         self._place = database or str(self.folder.database)
         self.folder.open_storage = lambda: self._kind.open(self._place)
+        self.folder.open_reader = lambda: self._kind.open_reader(self._place)
         self._lives = lives
         self._chance = chance
         self._life = 0
@@ -175,7 +176,7 @@ class KilledLog:
         with audit:
             report = fsck(audit, None if place is None else place[1])
         assert report.clean, report.findings
-        with closing(self._kind.open_reader(self._place)) as reader:
+        with closing(self.folder.open_reader()) as reader:
             self._check_entries(reader, reader.leaves(0, ALL))
 
     def _take(self, acknowledgements: Path) -> None:
@@ -223,12 +224,8 @@ class KilledLog:
                 again = await log.append(KIND, body_of(*map(int, key.split())), key)
                 assert (again.existing, again.leaf) == (True, leaf)
                 assert TlogProof.parse(again.proof).index == self._index[key]
-            await eventually(lambda: 0 < published_size(log) == self._stored_size())
+            await eventually(lambda: 0 < published_size(log) == self.folder.stored_size())
             return await log.published.leaves(0, ALL), log.published.current().note
-
-    def _stored_size(self) -> int:
-        with closing(self._kind.open_reader(self._place)) as reader:
-            return reader.head().size
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from ledger.errors import StorageFailed, WitnessFailed
 from ledger.log import Log, LogParts
 from ledger.note import Signer
 from ledger.policy import LogPolicy
-from ledger.storage.interface import LogStorage
+from ledger.storage.interface import LogReader, LogStorage
 from ledger.storage.sqlite import SqliteStorage
 from ledger.storage.sqlite_reader import SqliteReader
 from ledger.witness import Witness, utc_now
@@ -101,6 +101,7 @@ class LogFolder:
         self.second_place = path / "second" / "place"
         self.second_place.parent.mkdir(exist_ok=True)
         self.open_storage: Callable[[], LogStorage] = lambda: SqliteStorage.open(self.database)
+        self.open_reader: Callable[[], LogReader] = lambda: SqliteReader(self.database)
         self.witnesses = {name: self.restarted_witness(name) for name in WITNESSES}
 
     def restarted_witness(self, name: str) -> LocalWitness:
@@ -109,11 +110,8 @@ class LogFolder:
 
     def stored_size(self) -> int:
         """Entries in the database, cosigned or not."""
-        reader = SqliteReader(self.database)
-        try:
+        with contextlib.closing(self.open_reader()) as reader:
             return reader.head().size
-        finally:
-            reader.close()
 
     @contextlib.asynccontextmanager
     async def running(

@@ -1,5 +1,8 @@
-"""Every step of the storage and of the second place, failed-and-lost and failed-but-kept: an entry is there wholly or
+"""Every step of every storage and of the second place, failed-and-lost and failed-but-kept: an entry is there wholly or
 not at all, the log goes on from what was kept, and a repeat with the same key tells the caller which it was.
+
+The statements inside a commit: tests/unit/ledger/test_storage_sqlite.py, tests/contract/test_postgres.py. The system
+calls beneath them: tests/e2e/test_ledger_faults_syscalls.py.
 """
 
 from __future__ import annotations
@@ -13,12 +16,12 @@ import pytest
 from ledger.errors import HeadConflict, LedgerReadOnly, StorageFailed
 from ledger.log import Log
 from ledger.storage.interface import Batch, Head, LogStorage
-from ledger.storage.sqlite import SqliteStorage
 from ledger.verify import verify_leaves, verify_receipt
 from tests.support.running_log import KIND, POLICY, FaultyStorage, LogFolder, eventually, published_size, transition
 
 BEFORE_COMMIT = ("find_keys", "append")
 WHILE_SIGNING = ("head", "leaves", "nodes")
+FATES = ("lose", "keep")
 
 
 def faulty() -> tuple[Callable[[LogStorage], LogStorage], list[FaultyStorage]]:
@@ -89,12 +92,13 @@ async def test_all_entries_of_a_failed_batch_share_its_fate(folder: LogFolder) -
         assert await verified_kinds(log) == {"log.opened": 1, KIND: 1}
 
 
+@pytest.mark.parametrize("fate", FATES)
 @pytest.mark.parametrize("step", WHILE_SIGNING)
-async def test_a_storage_that_fails_while_a_head_is_signed_only_delays(folder: LogFolder, step: str) -> None:
+async def test_a_storage_that_fails_while_a_head_is_signed_only_delays(folder: LogFolder, step: str, fate: str) -> None:
     wrap, made = faulty()
     async with folder.running(wrap=wrap) as log:
         await log.append(KIND, transition(), "before")
-        made[0].lose(step)
+        getattr(made[0], fate)(step)
         receipt = await log.append(KIND, transition(1), "key")
         assert verify_receipt(receipt, POLICY).index == 2
 
@@ -164,6 +168,33 @@ async def test_no_signature_leaves_before_the_second_place_is_durable(
         assert await verified_kinds(log) == {"log.opened": 1, KIND: 2}
 
 
+@pytest.mark.parametrize("fate", FATES)
+@pytest.mark.parametrize("call", ["pwrite", "fsync", "rename"])
+async def test_a_second_place_that_cannot_be_made_delays_a_new_log(
+    folder: LogFolder, monkeypatch: pytest.MonkeyPatch, call: str, fate: str
+) -> None:
+    """Until the log's very first head has its second place, nobody sees a signature."""
+    true_call, failures = getattr(os, call), 2
+
+    def fail_twice(*arguments: object) -> object:
+        nonlocal failures
+        if failures and not folder.witnesses["tax"].shown:
+            failures -= 1
+            if fate == "keep":
+                true_call(*arguments)
+            raise OSError(5, "Input/output error")
+        return true_call(*arguments)
+
+    monkeypatch.setattr(os, call, fail_twice)
+    async with folder.running() as log:
+        receipt = await log.append(KIND, transition(), "key")
+        assert await verified_kinds(log) == {"log.opened": 1, KIND: 1}
+    assert failures == (1 if (call, fate) == ("rename", "keep") else 0)  # the file is there then, and whole
+    assert verify_receipt(receipt, POLICY).index == 1
+    async with folder.running() as log:
+        assert (await log.append(KIND, transition(), "key")).leaf == receipt.leaf
+
+
 async def test_of_two_sequencers_the_second_is_fenced_off_and_becomes_read_only(folder: LogFolder) -> None:
     class Raced(FaultyStorage):
         """Another process (one that ignores the lock file) wrote since this one read the head."""
@@ -182,14 +213,6 @@ async def test_of_two_sequencers_the_second_is_fenced_off_and_becomes_read_only(
         with pytest.raises(HeadConflict):
             await log.append(KIND, transition(2), "after")
         assert len(await log.published.leaves(0, 10)) == 2
-
-
-def test_a_second_process_cannot_open_the_database_for_writing(folder: LogFolder) -> None:
-    first = SqliteStorage.open(folder.database)
-    with pytest.raises(StorageFailed, match="another process"):
-        SqliteStorage.open(folder.database)
-    first.close()
-    SqliteStorage.open(folder.database).close()
 
 
 def test_read_only_errors_are_told_apart_from_passing_ones() -> None:
