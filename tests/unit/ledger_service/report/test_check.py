@@ -16,7 +16,7 @@ from ledger_service.local_log import opened_log
 from ledger_service.report.check import Verified, check_report
 from ledger_service.report.folder import ALL_FILES
 from ledger_service.report.reading import VerifiedLog, files_source
-from ledger_service.report.summary import Summary
+from ledger_service.report.summary import Bounds, Summary
 from tests.support.report_files import NOW, ReportHouse, make_report, sign_again, sign_summary
 from tests.support.sample_log import OPENED_AT, SUBJECT, export_log, sample_log
 from tests.support.witnessed_log import WitnessedLog, policy_text
@@ -177,6 +177,35 @@ def test_a_statement_that_says_something_else_than_its_summary(house: ReportHous
     for claims in ({"entries": 27}, {"size": 27}, {"root": "00" * 32}, {"log": "other.test/ledger"}):
         sign_again(directory, house.officer, **claims)
         assert refusal(directory, house) == "summary.json: not what the statement says"
+
+
+def test_a_statement_older_than_its_checkpoint(house: ReportHouse, tmp_path: Path) -> None:
+    directory = house.copy(tmp_path)
+    sign_again(directory, house.officer, iat=int((NOW - timedelta(minutes=4)).timestamp()))
+    check(directory, house)
+    sign_again(directory, house.officer, iat=int((NOW - timedelta(minutes=6)).timestamp()))
+    assert refusal(directory, house) == "checkpoint: later than the statement"
+
+
+def test_rows_of_another_period(house: ReportHouse, tmp_path: Path) -> None:
+    directory = house.copy(tmp_path)
+    summary = Summary.parse((directory / "summary.json").read_bytes())
+    october = Bounds(not_before="2026-10-01T00:00:00.000000Z", before="2026-11-01T00:00:00.000000Z")
+    sign_summary(directory, summary.model_copy(update={"period": october}), house.officer)
+    assert refusal(directory, house) == "entries.csv: seq 0 is outside the period"
+    november = Bounds(not_before="2026-11-24T04:00:00.000001Z", before="2026-12-01T00:00:00.000000Z")
+    sign_summary(directory, summary.model_copy(update={"period": november}), house.officer)
+    assert refusal(directory, house) == "entries.csv: seq 0 is outside the period"
+
+
+def test_a_period_that_is_not_the_one_of_the_rows(house: ReportHouse, tmp_path: Path) -> None:
+    """An empty report of a period in which the log has entries: all agrees, but not with the log."""
+    make_report(tmp_path / "report", house.export, house.anchors, house.officer, "2020")
+    summary = Summary.parse((tmp_path / "report" / "summary.json").read_bytes())
+    november = Bounds(not_before="2026-11-01T00:00:00.000000Z", before="2026-12-01T00:00:00.000000Z")
+    sign_summary(tmp_path / "report", summary.model_copy(update={"period": november}), house.officer)
+    assert check(tmp_path / "report", house).summary.figures.entries == 0
+    assert refusal(tmp_path / "report", house, house.export) == "entries.csv: seq 0 is not what the ledger holds"
 
 
 def _lying_report(house: ReportHouse, tmp_path: Path, log: WitnessedLog) -> Path:
