@@ -8,8 +8,11 @@ from hypothesis import strategies as st
 
 from paillier.encryption import Encryptor
 from paillier.linear import weighted_sum
+from paillier.packing import SlotLayout
+from paillier.portfolio import PortfolioScorecard, score_portfolio
 from paillier.private import PrivateKey
 from paillier.private.phe_form import to_phe
+from paillier.private.portfolio import decrypt_scores
 from paillier.randomizer_pool import RandomizerPool
 from paillier.wire import join, split
 from tests.support.paillier_keys import key_2048, key_3072
@@ -64,6 +67,29 @@ def test_sums_over_ciphertexts_of_both_libraries(bits: int, data: st.DataObject)
     total = weighted_sum(key.public, ciphertexts, weights, 5)
     expected = (weights[0] * ours + weights[1] * theirs + 5) % key.public.n
     assert to_phe(key).raw_decrypt(int(total)) == expected == key.decrypt(total)
+
+
+@sizes
+@settings(max_examples=6, deadline=None)
+@given(data=st.data())
+def test_phe_opens_a_packed_portfolio_and_we_score_the_packed_columns_of_phe(bits: int, data: st.DataObject) -> None:
+    """One column of ours and one of phe's, full plaintexts, extreme and other weights, opened by both."""
+    key = KEYS[bits]()
+    top = (1 << 12) - 1
+    weights = data.draw(st.lists(st.sampled_from([-32768, -1, 0, 1, 32767, 12345]), min_size=2, max_size=2))
+    low, high = (sum(end(0, weight * top) for weight in weights) for end in (min, max))
+    layout = SlotLayout.for_key(key.public, max(12, (high - low).bit_length()))
+    value = st.sampled_from([0, 1, top - 1, top])
+    rows = [data.draw(st.lists(value, min_size=layout.slots, max_size=layout.slots)) for _ in weights]
+    columns = [
+        encryptor(bits).encrypt(layout.pack_column(rows[0])),
+        join([to_phe(key).public_key.raw_encrypt(int(layout.pack(rows[1])))], key.public),
+    ]
+    (scores,) = score_portfolio(key.public, layout, columns, [PortfolioScorecard(weights, 0, low, high)], layout.slots)
+    plain = [sum(w * x for w, x in zip(weights, row, strict=True)) for row in zip(*rows, strict=True)]
+    assert decrypt_scores(key, layout, scores, layout.slots, low, high) == plain
+    opened = to_phe(key).raw_decrypt(int.from_bytes(scores, "big"))
+    assert [value + low for value in layout.unpack(opened, layout.slots)] == plain
 
 
 @sizes

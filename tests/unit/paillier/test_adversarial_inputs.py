@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable
 
+import phe
 import pytest
 from gmpy2 import mpz
 
@@ -16,7 +17,7 @@ from paillier.private import PrivateKey
 from paillier.private.portfolio import decrypt_scores
 from paillier.score_range import decode_signed
 from paillier.wire import join, split
-from tests.support.paillier_keys import other_key_2048
+from tests.support.paillier_keys import key_3072, other_key_2048
 
 WEIGHT_ENDS = [-(1 << 31), -32768, -1, 0, 1, 32767, (1 << 31) - 1]
 
@@ -88,6 +89,31 @@ def test_shared_tables_at_the_ends_of_twos_complement(
     for value, weight in zip(values, weights, strict=True):
         expected = expected * pow(mpz(value), weight, n * n) % (n * n)
     assert shared.product_of_signed_powers(weights) == nadic.from_integer(expected, n)
+
+
+@pytest.mark.parametrize("weight", [-(1 << 31), -1, (1 << 31) - 1])
+def test_the_ends_of_the_ring_at_the_default_size(weight: int) -> None:
+    """Where arithmetic is in pairs throughout: tables, products, both halves of decryption."""
+    key = key_3072()
+    n = int(key.public.n)
+    values = [0, 1, n // 2, n // 2 + 1, (1 << 3071) - 1, n - 2, n - 1]
+    made = split(Encryptor(key.public, window=2).encrypt(values), key.public, len(values))
+    assert key.decrypt_many(made) == values
+    total = weighted_sum(key.public, made, [weight] * len(values), -(n // 2))
+    assert key.decrypt(total) == (weight * sum(values) - n // 2) % n
+
+
+@pytest.mark.parametrize("digits", list(itertools.product([0, 1, -1], repeat=2)), ids=str)
+def test_ciphertexts_whose_digits_are_extreme_are_opened(digits: tuple[int, int]) -> None:
+    """c = c0 + c1·n with digits 0, 1 and n - 1: the largest quotients and sums of the arithmetic modulo p and q."""
+    key = key_3072()
+    n = int(key.public.n)
+    c = digits[0] % n + digits[1] % n * n
+    if c % n == 0:
+        with pytest.raises(errors.PaillierError):
+            key.decrypt(c)
+        return
+    assert key.decrypt(c) == phe.PaillierPrivateKey(phe.PaillierPublicKey(n), int(key.p), int(key.q)).raw_decrypt(c)
 
 
 # --- slots --------------------------------------------------------------------------------------------------

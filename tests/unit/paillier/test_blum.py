@@ -365,3 +365,54 @@ BAD_TOYS = {
 @pytest.mark.parametrize("defect", BAD_TOYS)
 def test_a_prover_can_answer_at_most_half_for_a_bad_modulus(defect: str) -> None:
     assert answerable_fraction(BAD_TOYS[defect]) <= 0.5
+
+
+# --- bad moduli of real size: what the checks of a modulus cannot see, the proof does -----------------------
+
+
+def primes_of(residue: int, *bits: int) -> list[int]:
+    """Different primes of these lengths, the three top bits set, all `residue` modulo 4."""
+    found = []
+    for count in bits:
+        prime = (7 << (count - 3)) + 4 * 1000 * len(found) + residue
+        while not gmpy2.is_prime(prime):
+            prime += 4
+        found.append(int(prime))
+    return found
+
+
+def bad_modulus(defect: str) -> list[int]:
+    """The prime factors of a number of 2048 bits that `PublicKey` accepts and no honest owner would make."""
+    if defect == "both_1_mod_4":
+        return primes_of(1, 1024, 1024)
+    if defect == "three_primes":
+        return [*primes_of(3, 700, 700), *primes_of(1, 648)]
+    if defect == "four_blum_primes":
+        return primes_of(3, 512, 512, 512, 512)
+    return list(modulus_without_roots()[:2])
+
+
+def answerable(factors: list[int], w: gmpy2.mpz, y: gmpy2.mpz) -> bool:
+    """Whether x and z exist, for one who knows the factors (which are 3 modulo 4, or fourth powers are fewer)."""
+    n = math.prod(factors)
+    if any((p - 1) % r == 0 and gmpy2.powmod(y, (p - 1) // r, p) != 1 for p in factors for r in factors):
+        return False
+    adjusted = [(-1) ** a * w**b * y % n for a in (0, 1) for b in (0, 1)]
+    return any(all(gmpy2.powmod(s, (p - 1) // math.gcd(4, p - 1), p) == 1 for p in factors) for s in adjusted)
+
+
+@pytest.mark.parametrize("defect", ["both_1_mod_4", "three_primes", "four_blum_primes", "r_divides_q_minus_1"])
+def test_a_bad_modulus_of_real_size_leaves_challenges_unanswered_that_its_owner_cannot_choose(defect: str) -> None:
+    """It passes as a modulus; of its first 40 challenges an owner who knows the factors can answer only some."""
+    factors = bad_modulus(defect)
+    public = PublicKey(gmpy2.mpz(math.prod(factors)))
+    w = next(gmpy2.mpz(w) for w in range(2, 1000) if gmpy2.jacobi(w, public.n) == -1)
+    challenges = [blum.challenge(public, CONTEXT, int(w), index) for index in range(40)]
+    answers = [answerable(factors, w, y) for y in challenges]
+    # At most one in two exists: 40 of 40 with probability 2^-40, and 33 of 40 with less than 2^-15.
+    assert sum(answers) <= 33
+
+
+def test_a_good_modulus_leaves_none(key: PrivateKey, proof: BlumProof) -> None:
+    challenges = [blum.challenge(key.public, CONTEXT, proof.w, index) for index in range(40)]
+    assert all(answerable([int(key.p), int(key.q)], gmpy2.mpz(proof.w), y) for y in challenges)

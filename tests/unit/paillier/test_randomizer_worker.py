@@ -244,3 +244,25 @@ def test_tables_as_wide_as_asked_for(pool: RandomizerPool, key: PrivateKey) -> N
         assert pool.encryptor.window == 2
         for pair in take_all(pool):
             assert key.decrypt(nadic.to_integer(pair, key.public.n)) == 0
+
+
+def test_two_workers_of_one_key_share_no_value(key: PrivateKey) -> None:
+    """Two adapters, or one that runs twice: nothing but the key is the same."""
+    pools = [RandomizerPool(Encryptor(key.public, window=1), capacity=40) for _ in range(2)]
+    with RandomizerWorker(pools[0]), RandomizerWorker(pools[1]):
+        assert wait_until(lambda: all(len(pool) == pool.capacity for pool in pools))
+    seen = [*take_all(pools[0]), *take_all(pools[1])]
+    assert len({(int(low), int(high)) for low, high in seen}) == 80
+
+
+def test_a_long_request_is_computed_here_and_in_the_worker(
+    pool: RandomizerPool, worker: RandomizerWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While this thread computes, the pool goes on being filled: two cores for one request."""
+    assert wait_until(lambda: len(pool) == pool.capacity)
+    computed_here = []
+    original = Encryptor.randomizer
+    monkeypatch.setattr(Encryptor, "randomizer", lambda self: computed_here.append(1) or original(self))
+    pairs = [pool.take() for _ in range(200)]
+    assert 0 < len(computed_here) < len(pairs) - pool.capacity
+    assert len({(int(low), int(high)) for low, high in pairs}) == 200

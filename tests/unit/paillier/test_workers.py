@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from concurrent.futures.process import BrokenProcessPool
 
 import pytest
+from gmpy2 import mpz
 
 from paillier import errors
 from paillier.packing import SlotLayout
@@ -75,3 +76,23 @@ def test_there_must_be_a_process(key: PrivateKey) -> None:
 def test_a_process_that_cannot_build_its_tables_ends_the_stream(key: PrivateKey) -> None:
     with EncryptionWorkers(key.public, 1, memory_budget_bytes=1) as broken, pytest.raises(BrokenProcessPool):
         list(broken.encrypt_blocks(LAYOUT, [[[1]]]))
+
+
+def test_a_process_that_is_killed_ends_the_stream_and_the_next_one_repeats_nothing(key: PrivateKey) -> None:
+    """No block is lost in silence, none comes twice, and what a new start makes has never been made before."""
+    blocks: list[Block] = [[[0] * LAYOUT.slots]] * 6
+    seen: list[mpz] = []
+
+    def take_all(workers: EncryptionWorkers) -> None:
+        for (column,) in workers.encrypt_blocks(LAYOUT, blocks):
+            seen.extend(split(column, key.public, 1))
+
+    with EncryptionWorkers(key.public, 2, window=1) as dying:
+        take_all(dying)
+        for process in list(dying._executor._processes.values()):
+            process.kill()
+        with pytest.raises(BrokenProcessPool):
+            take_all(dying)
+    with EncryptionWorkers(key.public, 1, window=1) as restarted:
+        take_all(restarted)
+    assert len(seen) == len(set(seen)) >= 12
