@@ -1,7 +1,6 @@
 """A batch before it is stored: entries get their numbers, are encoded, hashed, chained and put into the tree.
 
-Pure but for the clock and the nonces: it reads nothing and stores nothing, so a draft whose predecessor turns out not
-to have been stored is simply forgotten.
+Pure but for the clock and the nonces: nothing is read, and nothing stored.
 """
 
 from __future__ import annotations
@@ -36,20 +35,11 @@ class Recorded:
 
 @dataclass(frozen=True)
 class Draft:
-    """What follows `start`: the batch, the history with it, and for each entry that was asked for what to say once the
-    batch is durable. `keys`: those that the batch records.
-    """
+    """A batch, the history with it, and for each entry that was asked for what to say once the batch is durable."""
 
-    start: Chain
     batch: Batch
     grown: Chain
     outcomes: Sequence[Recorded | EntryInvalid]
-    keys: Mapping[str, int]
-
-    @property
-    def expected(self) -> Head:
-        """The head it builds on."""
-        return Head(self.start.size, self.start.last)
 
 
 def make_draft(
@@ -60,24 +50,24 @@ def make_draft(
     outcomes = [growing.add(item, known) for item in wanted]
     records = growing.records
     if not records:
-        return Draft(start, Batch([], [], Head(start.size, start.last)), start, outcomes, {})
+        return Draft(Batch([], [], Head(start.size, start.last)), start, outcomes)
     frontier, nodes = start.frontier.extend(record.leaf_hash for record in records)
     batch = Batch(records, nodes, Head(frontier.size, growing.last))
-    return Draft(start, batch, Chain(start.origin, growing.last, frontier), outcomes, growing.keys)
+    return Draft(batch, Chain(start.origin, growing.last, frontier), outcomes)
 
 
 class _Growing:
     def __init__(self, start: Chain, clock: Callable[[], datetime]) -> None:
         self.records: list[Record] = []
-        self.keys: dict[str, int] = {}
         self.last = start.last
+        self._keys: dict[str, int] = {}
         self._size = start.size
         self._origin = start.origin
         self._clock = clock
 
     def add(self, item: Wanted, known: Mapping[str, int]) -> Recorded | EntryInvalid:
         if item.key is not None:
-            seq = known.get(item.key, self.keys.get(item.key))
+            seq = known.get(item.key, self._keys.get(item.key))
             if seq is not None:
                 return Recorded(seq, existing=True)
         moment = format_time(self._clock())
@@ -91,5 +81,5 @@ class _Growing:
         self.last = digest.hex()
         self._size += 1
         if item.key is not None:
-            self.keys[item.key] = entry.seq
+            self._keys[item.key] = entry.seq
         return Recorded(entry.seq, existing=False)

@@ -42,7 +42,7 @@ from ledger.policy import LogPolicy
 from ledger.published import Publication, Published
 from ledger.receipt import AppendReceipt
 from ledger.second_place import SecondPlace
-from ledger.sequencer import Sequencer, Threads
+from ledger.sequencer import Sequencer
 from ledger.storage.interface import LogStorage
 from ledger.witness import utc_now
 
@@ -89,15 +89,15 @@ class Log:
         _check_parts(parts)
         self._parts = parts
         self._writing = ThreadPoolExecutor(1, "ledger-write")
-        self._drafting = ThreadPoolExecutor(1, "ledger-draft")
         self._proving = ThreadPoolExecutor(PROVE_THREADS, "ledger-prove")
         self._reading = ThreadPoolExecutor(READ_THREADS, "ledger-read")
         keys = [key for key in parts.policy.logs if key.name == parts.signer.name]
         self._head_signer = HeadSigner(parts.storage, SecondPlace(parts.second_place, keys), parts.signer)
         self.published = Published(parts.storage, self._reading, self._proving)
         self._cosigning = Cosigning(parts.policy, parts.witnesses, self.published.stored_consistency_proof)
-        threads = Threads(self._writing, self._drafting)
-        self._sequencer = Sequencer(parts.storage, self._head_signer.load, parts.clock, threads, self._note_growth)
+        self._sequencer = Sequencer(
+            parts.storage, self._head_signer.load, parts.clock, self._writing, self._note_growth
+        )
         self._recorded_size = 0
         self._grown = asyncio.Event()
         self._opened = asyncio.Event()
@@ -158,7 +158,6 @@ class Log:
         self._fault = self._fault or LedgerStopped("the log was closed")
         self._sequencer.refuse_all(self._fault)
         self.published.refuse_all(self._fault)
-        self._drafting.shutdown(wait=True, cancel_futures=True)
         self._writing.shutdown(wait=True, cancel_futures=True)
         self._put_newest()
         self._proving.shutdown(wait=True, cancel_futures=True)

@@ -16,7 +16,7 @@ from benchmarks.ledger.workload import ORIGIN, Keys, Wanted, Workload
 from ledger.chain import Chain
 from ledger.entry import Entry, encode, format_time, leaf_hash, new_nonce
 from ledger.log import Log, LogParts
-from ledger.sequencer import Sequencer, Threads
+from ledger.sequencer import Sequencer
 from ledger.storage.interface import Batch, Head, LogStorage, Record
 from ledger.storage.searchable import searchable
 from ledger.tree import load_frontier
@@ -48,9 +48,8 @@ def stored_chain(storage: LogStorage) -> Chain:
 
 def sequence(storage: LogStorage, work: Workload, entries: int, writers: int) -> Appended:
     """Durable appends: every writer waits for its entry before it sends the next."""
-    with ThreadPoolExecutor(1) as writing, ThreadPoolExecutor(1) as drafting:
-        threads = Threads(writing, drafting)
-        sequencer = Sequencer(storage, lambda: stored_chain(storage), utc_now, threads, lambda _: None)
+    with ThreadPoolExecutor(1) as executor:
+        sequencer = Sequencer(storage, lambda: stored_chain(storage), utc_now, executor, lambda _: None)
         return asyncio.run(_sequence(sequencer, [next(work) for _ in range(entries)], writers))
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from ledger.chain import Chain
 from ledger.errors import EntryInvalid, LedgerCorrupt, LedgerStopped, StorageFailed
-from ledger.sequencer import BATCH_LIMIT, Recorded, Sequencer, Threads
+from ledger.sequencer import BATCH_LIMIT, Recorded, Sequencer
 from ledger.storage.interface import Batch, Head
 from ledger.storage.sqlite import SqliteStorage
 from ledger.witness import utc_now
@@ -58,11 +58,10 @@ def history() -> History:
 
 @pytest.fixture
 async def sequencer(storage: Watched, history: History) -> AsyncIterator[Sequencer]:
-    threads = Threads(ThreadPoolExecutor(1), ThreadPoolExecutor(1))
+    executor = ThreadPoolExecutor(1)
     grown: list[int] = []
-    yield Sequencer(storage, history.load, utc_now, threads, grown.append)
-    threads.writing.shutdown()
-    threads.drafting.shutdown()
+    yield Sequencer(storage, history.load, utc_now, executor, grown.append)
+    executor.shutdown()
     storage.close()
 
 
