@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from consentgate.errors import ConsentgateError, ErrorCode
 from consentgate.statements import Identifier, Spiffe
+from ledger.witness import REFUSED_SUFFIX
 
 SQLITE_FILE = "sqlite:///"
 
@@ -89,7 +90,17 @@ class AdapterConfig(_Table):
     witness: WitnessTable | None = None
     registry: RegistryTable | None = None
     encryption: EncryptionTable = EncryptionTable()
+    refused: Path | None = None
     ready_file: Path | None = None
+
+    @property
+    def refused_folder(self) -> Path:
+        """Where evidence against the log is kept: said, or beside a state file, whose name then begins it."""
+        if self.refused is not None:
+            return self.refused
+        if self.state.startswith(SQLITE_FILE):
+            return Path(self.state.removeprefix(SQLITE_FILE) + REFUSED_SUFFIX)
+        return self.anchors.parent / f"{self.department}{REFUSED_SUFFIX}"
 
     @classmethod
     def load(cls, path: Path) -> AdapterConfig:
@@ -120,6 +131,7 @@ class AdapterConfig(_Table):
                 "signing": self.signing.inside(folder),
                 "witness": witness,
                 "registry": registry,
+                "refused": None if self.refused is None else folder / self.refused,
                 "ready_file": None if self.ready_file is None else folder / self.ready_file,
             }
         )

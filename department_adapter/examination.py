@@ -25,11 +25,14 @@ from consentgate.tls import verify_signing_chain
 from department_adapter.catalogue import Catalogue
 from department_adapter.config import AdapterConfig
 from department_adapter.mapping import Mapping, SqlTable
+from department_adapter.refused import speaks_against_the_log
 from department_adapter.server import open_witness
 from department_adapter.sources.interface import Source
 from department_adapter.sources.opening import open_source
 from department_adapter.sources.sql import READ_ONLY_ENFORCED
 from department_adapter.state import migrate
+from ledger.refused import Refusals
+from ledger.witness import refusals_of
 
 LEDGER = "ledger "
 """Begins the names of checks that another process decides."""
@@ -44,6 +47,7 @@ def examine(path: Path, *, allow_development_ca: bool = False) -> list[Finding]:
     anchors = loaded(findings, "anchors", lambda: Anchors.load(config.anchors), describe_anchors)
     findings += _examine_mapping(config)
     findings.append(look("state", lambda: _state(config)))
+    findings.append(_evidence(config))
     if anchors is not None:
         examination = _Federation(config, anchors, allow_development_ca)
         findings += examination.identity()
@@ -124,6 +128,23 @@ def _state(config: AdapterConfig) -> str:
     finally:
         database.close()
     return f"schema {found}" if found == newest else f"schema {found}; the next start brings it to {newest}"
+
+
+def _evidence(config: AdapterConfig) -> Finding:
+    """What the log signed and this department refused: a start does not change that it answers nobody."""
+    name, own = f"{LEDGER}evidence", Refusals(config.refused_folder)
+    others = [] if config.witness is None else [refusals_of(config.witness.state)]
+    kept = [f"{each.folder}/{verdict.value}" for each in (own, *others) for verdict in each.kept()]
+    if not kept:
+        return Finding(name, Verdict.OK, "nothing that the log signed was refused here")
+    stops = speaks_against_the_log(own, others)
+    return Finding(
+        name,
+        Verdict.FAILED if stops else Verdict.WARNING,
+        f"The log signed what was refused here: {', '.join(kept)}.",
+        "Make a bundle of it (`ledger evidence make`), show it to the other members, and move the folder away.",
+        ErrorCode.LEDGER_INVALID if stops else None,
+    )
 
 
 @dataclass(frozen=True)

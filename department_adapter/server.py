@@ -32,6 +32,7 @@ from department_adapter.encryption import Encryption
 from department_adapter.histories import Histories
 from department_adapter.mapping import Mapping
 from department_adapter.recipient_keys import RecipientKeys
+from department_adapter.refused import RefusedHistory
 from department_adapter.release import OnStep, ReleaseParts, Releases
 from department_adapter.revocations import Revocations
 from department_adapter.servicers.features import FeatureServicer
@@ -43,6 +44,7 @@ from department_adapter.state import answers, migrate
 from department_adapter.tail import GrpcFeed, Tail
 from ledger.errors import KeyInvalid
 from ledger.note import SignatureType
+from ledger.refused import Refusals
 from ledger.witness import Witness
 from ledger_service.keys import load_signer
 from ledger_service.witness_servicer import witness_service
@@ -101,7 +103,8 @@ async def open_adapter(
     )
     try:
         await asyncio.to_thread(migrate.upgrade, database.engine)
-        tail = Tail(GrpcFeed(channel), database, anchors, clock)
+        refused = open_refused(config, anchors, witness, clock)
+        tail = Tail(GrpcFeed(channel), database, anchors, clock, refused=refused)
         parts = ReleaseParts(anchors, catalogue, source, encryption, signer, database, tail, clock)
         services = [
             Service(
@@ -173,6 +176,15 @@ def open_witness(table: WitnessTable, anchors: Anchors) -> Witness:
         return Witness(signer, anchors.log_policy.logs, table.state)
     except KeyInvalid as error:
         raise ConsentgateError(ErrorCode.CONFIG_INVALID, field="witness", private=type(error).__name__) from error
+
+
+def open_refused(
+    config: AdapterConfig, anchors: Anchors, witness: Witness | None, clock: Callable[[], datetime]
+) -> RefusedHistory:
+    """What this department refused as a follower of the log, and what it refused as its witness."""
+    others = [] if witness is None else [witness.refusals]
+    keeper = f"department {config.department}"
+    return RefusedHistory(Refusals(config.refused_folder), anchors.log_policy, keeper, clock, others)
 
 
 async def keep_tidy(database: Database, clock: Callable[[], datetime]) -> None:

@@ -3,7 +3,10 @@
 Whatever the ledger sends is checked before it counts: each leaf continues the chain that is known, each checkpoint is
 signed by the log, cosigned by the quorum of this department's own policy file, and is the head of exactly that chain.
 Only then do position and projection move, together in one transaction. A history that contradicts the known one is
-refused and said so (`check` raises its error, and so does health), until the ledger shows one that continues it.
+refused and said so (`check` raises its error, and so does health), until the ledger shows one that continues it. When
+the log itself signed the contradiction, both checkpoints are kept as material for evidence
+(`department_adapter.refused`), and the department releases nothing more, over restarts, until an operator has taken
+them away.
 
 Freshness is judged by the quorum's cosignatures, not by the arrival of bytes. `Tail.run` is the background task; the
 rest answers from memory. Several adapters may share one state database: whoever finds that another was faster takes its
@@ -16,7 +19,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -26,11 +29,13 @@ import structlog
 from sqlalchemy.orm import Session
 
 from consentgate.anchors import Anchors
+from consentgate.convert import receipt_from_message
 from consentgate.database import Database
 from consentgate.error_status import from_rpc_error, translate
 from consentgate.errors import ConsentgateError, ErrorCode
 from consentgate.v1 import ledger_pb2, ledger_pb2_grpc
 from department_adapter.projection import TEACHING, Lesson, project, touched
+from department_adapter.refused import RefusedHistory
 from department_adapter.state import subjects
 from department_adapter.state import tail as store
 from department_adapter.state.subjects import VerifiedPrefix
@@ -40,6 +45,7 @@ from ledger.entry import Entry, format_time, leaf_hash
 from ledger.errors import ConsistencyInvalid, LedgerError, QuorumNotMet
 from ledger.history import subject_of
 from ledger.policy import WitnessedCheckpoint
+from ledger.receipt import Receipt
 from ledger.verify import check_head
 
 REMEMBER_DECISIONS = timedelta(minutes=15)
@@ -49,6 +55,13 @@ LONGEST_PAUSE_SECONDS = 3.0
 """Before the stream is opened again: doubled from the first to the longest, with jitter."""
 SILENCE_SECONDS = 15.0
 """Without any message, although the ledger sends a fresh checkpoint every other second: the stream is dead."""
+
+RECEIPT_SECONDS = 5.0
+"""Deadline of the question that a refused history is asked."""
+CLOSING_MESSAGES = 10_000
+"""After a leaf that does not fit, so many messages are looked through for the checkpoint that signs it: ten million
+leaves, as many as a catch-up may bring before it.
+"""
 
 INTERRUPTIONS = frozenset({ErrorCode.LEDGER_UNAVAILABLE, ErrorCode.STORE_UNAVAILABLE})
 """Trouble that says nothing about the history itself."""
@@ -69,6 +82,10 @@ class LedgerFeed(Protocol):
 
     def follow(self, start: int) -> AsyncGenerator[Extension, None]:
         """Everything from index `start` on; raises LEDGER_UNAVAILABLE for whatever comes between."""
+        ...
+
+    async def receipt(self, index: int) -> Receipt:
+        """The entry at an index with its inclusion in the newest tree, unverified; raises a ConsentgateError."""
         ...
 
 
@@ -95,6 +112,15 @@ class GrpcFeed:
         finally:
             call.cancel()
 
+    async def receipt(self, index: int) -> Receipt:
+        """As in the protocol."""
+        try:
+            request = ledger_pb2.GetReceiptRequest(index=index)
+            answer = await self._stub.GetReceipt(request, timeout=RECEIPT_SECONDS)
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc_error(error) from error
+        return receipt_from_message(answer.receipt)
+
 
 @dataclass(frozen=True)
 class Status:
@@ -117,9 +143,10 @@ class Tail:
         anchors: Anchors,
         clock: Callable[[], datetime],
         patience: timedelta | None = None,
+        refused: RefusedHistory | None = None,
     ) -> None:
-        """`patience` is how long `reach` waits (default: the freshness bound). Raises CONFIG_INVALID unless the policy
-        names exactly one log.
+        """`patience` is how long `reach` waits (default: the freshness bound); `refused` keeps what speaks against the
+        log. Raises CONFIG_INVALID unless the policy names exactly one log.
         """
         self._feed = feed
         self._database = database
@@ -133,7 +160,8 @@ class Tail:
         self._note = b""
         self._note_size = 0
         self._cosigned_at: datetime | None = None
-        self._fault: ErrorCode | None = None
+        self._refused = refused
+        self._fault = self._kept_fault()
 
     @property
     def status(self) -> Status:
@@ -170,6 +198,8 @@ class Tail:
 
     async def run(self) -> None:
         """Follows for ever; opens the stream again, after a pause, whenever it ends or shows what cannot be."""
+        if self._fault is not None:
+            _log.error("alarm: evidence against the log is kept, nothing is released", code=str(self._fault))
         pause = FIRST_PAUSE_SECONDS
         while True:
             before = self._cosigned_at
@@ -186,10 +216,13 @@ class Tail:
         growing = self._grow()
         async with aclosing(self._feed.follow(self._position.chain.size)) as extensions:
             async for extension in extensions:
-                await asyncio.to_thread(growing.add, extension.leaves)
-                if not extension.checkpoint:
+                try:
+                    witnessed = await asyncio.to_thread(growing.take, extension, self._anchors)
+                except (LedgerError, ConsentgateError):
+                    await self._hold_against(await _closing(extension, extensions))
+                    raise
+                if witnessed is None:
                     continue
-                witnessed = await asyncio.to_thread(growing.close, extension.checkpoint, self._anchors)
                 if growing.chain.size > self._position.chain.size:
                     await self._advance(growing, extension.checkpoint)
                 await self._publish(witnessed, extension.checkpoint)
@@ -227,13 +260,25 @@ class Tail:
         self._position, self._prefix = after, None
 
     async def _publish(self, witnessed: WitnessedCheckpoint, note: bytes) -> None:
-        if self._fault is not None:
+        kept = self._kept_fault()
+        if self._fault is not None and kept is None:
             _log.info("tail continues", size=self._position.chain.size)
         async with self._changed:
-            self._fault = None
+            self._fault = kept
             self._cosigned_at = witnessed.cosigned_at
             self._note, self._note_size = note, witnessed.checkpoint.size
             self._changed.notify_all()
+
+    async def _hold_against(self, shown: bytes) -> None:
+        """Keeps the shown checkpoint beside the known one, when the log signed both and cannot have."""
+        known = self.closing(self._position)
+        if self._refused is not None and shown and known:
+            await self._refused.consider(known, shown, self._feed.receipt)
+
+    def _kept_fault(self) -> ErrorCode | None:
+        """Evidence that is kept stops the department, whatever the ledger shows now."""
+        kept = self._refused is not None and self._refused.speaks_against_the_log()
+        return ErrorCode.LEDGER_INVALID if kept else None
 
     async def _note_trouble(self, error: ConsentgateError) -> None:
         """A ledger that is away makes the view stale by itself; one that contradicts itself makes it worthless."""
@@ -243,7 +288,7 @@ class Tail:
             return
         _log.error("history refused", **about)
         async with self._changed:
-            self._fault = error.code
+            self._fault = self._kept_fault() or error.code
             self._changed.notify_all()
 
 
@@ -260,6 +305,11 @@ class _Growing:
         self.subjects: dict[str, bytearray] = {}
         self._prefix = prefix
         self._decisions_since = format_time(decisions_since)
+
+    def take(self, extension: Extension, anchors: Anchors) -> WitnessedCheckpoint | None:
+        """Adds and, where there is a checkpoint, closes; raises what either does."""
+        self.add(extension.leaves)
+        return self.close(extension.checkpoint, anchors) if extension.checkpoint else None
 
     def add(self, leaves: Sequence[bytes]) -> None:
         """Raises a LedgerError for a leaf that does not continue the chain."""
@@ -286,6 +336,18 @@ class _Growing:
         if self._prefix is not None and self.chain.size < self._prefix.size:
             raise ConsistencyInvalid("the log is shorter than what was verified before the upgrade")
         return witnessed
+
+
+async def _closing(refused: Extension, later: AsyncGenerator[Extension, None]) -> bytes:
+    """The checkpoint that signs a refused extension: its own, or the next one; empty when there is none."""
+    if refused.checkpoint:
+        return refused.checkpoint
+    with suppress(ConsentgateError):
+        for _ in range(CLOSING_MESSAGES):
+            extension = await anext(later, None)
+            if extension is None or extension.checkpoint:
+                return b"" if extension is None else extension.checkpoint
+    return b""
 
 
 def _understood(error: Exception) -> ConsentgateError:

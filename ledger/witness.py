@@ -36,6 +36,11 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def refusals_of(state: Path) -> Refusals:
+    """What the witness with this state file refused."""
+    return Refusals(state.with_name(state.name + REFUSED_SUFFIX))
+
+
 class Witness:
     """Watches one log. May be called from several threads."""
 
@@ -51,7 +56,7 @@ class Witness:
         self._logs = tuple(logs)
         self._stored = SecondPlace(state, self._logs)
         self._lock_path = state.with_name(state.name + LOCK_SUFFIX)
-        self.refusals = Refusals(state.with_name(state.name + REFUSED_SUFFIX))
+        self.refusals = refusals_of(state)
         self._clock = clock
         self._thread_lock = Lock()
 

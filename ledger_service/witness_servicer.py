@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import asyncio
 
+import structlog
+
 from consentgate.errors import ConsentgateError, ErrorCode
 from consentgate.interceptors import Context
 from consentgate.server import Service
 from consentgate.v1 import ledger_pb2, ledger_pb2_grpc
-from ledger.errors import CheckpointInvalid
+from ledger.errors import CheckpointInvalid, ConsistencyInvalid
 from ledger.witness import Witness
 
 WITNESS_SERVICE = "consentgate.v1.WitnessService"
+
+_log = structlog.get_logger("ledger_service.witness")
 
 
 class WitnessServicer(ledger_pb2_grpc.WitnessServiceServicer):
@@ -31,6 +35,10 @@ class WitnessServicer(ledger_pb2_grpc.WitnessServiceServicer):
             line = await asyncio.to_thread(
                 self._witness.add_checkpoint, request.old_size, list(request.proof), request.checkpoint
             )
+        except ConsistencyInvalid:
+            kept = self._witness.refusals.kept()
+            _log.error("alarm: a checkpoint does not continue the log", count=len(kept))
+            raise
         except CheckpointInvalid as error:
             raise ConsentgateError(ErrorCode.INVALID_ARGUMENT_FIELD, field="checkpoint") from error
         return ledger_pb2.AddCheckpointResponse(cosignature=line)

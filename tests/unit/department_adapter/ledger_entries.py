@@ -11,6 +11,7 @@ from consentgate.errors import ConsentgateError, ErrorCode
 from department_adapter.projection import Lesson
 from department_adapter.tail import Extension
 from ledger.entry import ZERO_HASH, leaf_hash, parse
+from ledger.receipt import Receipt
 from tests.support.federation import NOW, hex16
 from tests.support.witnessed_log import QUORUM, WitnessedLog
 
@@ -102,6 +103,7 @@ class LogFeed:
     """Shows a log as the ledger would: everything from `start`, then whatever comes after `publish`.
 
     `extensions`, when given, replaces that: each stream sends these and then fails as if the ledger went away.
+    `answering`, when given, is another log, from which receipts come.
     """
 
     log: WitnessedLog
@@ -109,6 +111,8 @@ class LogFeed:
     extensions: list[Extension] | None = None
     witnesses: tuple[str, ...] = QUORUM
     batch: int = 1000
+    answering: WitnessedLog | None = None
+    asked: list[int] = field(default_factory=list)
     starts: list[int] = field(default_factory=list)
     _published: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -133,6 +137,14 @@ class LogFeed:
             start = end
             await self._published.wait()
             self._published.clear()
+
+    async def receipt(self, index: int) -> Receipt:
+        """As `LedgerFeed`."""
+        self.asked.append(index)
+        log = self.answering or self.log
+        if index >= len(log.leaves):
+            raise ConsentgateError(ErrorCode.NOT_FOUND)
+        return log.receipt(index, self.clock(), witnesses=self.witnesses)
 
     def note(self, size: int | None = None) -> bytes:
         """A checkpoint cosigned now."""

@@ -57,6 +57,14 @@ def test_state_of_another_database_is_left_alone(tmp_path: Path) -> None:
     assert AdapterConfig.load(written(tmp_path, text)).state == "postgresql+psycopg://adapter@db/tax"
 
 
+def test_evidence_is_kept_beside_the_state_unless_said_otherwise(tmp_path: Path) -> None:
+    assert AdapterConfig.load(written(tmp_path, GOOD)).refused_folder == tmp_path / "state.db.refused"
+    said = AdapterConfig.load(written(tmp_path, 'refused = "evidence"' + GOOD))
+    assert said.refused_folder == tmp_path / "evidence"
+    elsewhere = GOOD.replace("sqlite:///state.db", "postgresql+psycopg://tax@/state?host=/run/postgresql")
+    assert AdapterConfig.load(written(tmp_path, elsewhere)).refused_folder == tmp_path / "tax.refused"
+
+
 def test_registry_key(tmp_path: Path) -> None:
     config = AdapterConfig.load(written(tmp_path, GOOD + '[registry]\nsigning_key = "registry.key"\n'))
     assert config.registry is not None

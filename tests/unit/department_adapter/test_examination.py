@@ -15,17 +15,21 @@ from consentgate import evidence
 from consentgate.anchors import Anchors
 from consentgate.database import Database
 from consentgate.doctor import Finding, Verdict, healthy
-from consentgate.errors import ConsentgateError
+from consentgate.errors import ConsentgateError, ErrorCode
 from consentgate.terminal import ExitCode, exit_code
 from department_adapter import examination
 from department_adapter.cli import app
 from department_adapter.config import AdapterConfig
 from department_adapter.state import migrate
+from ledger.evidence import Material
 from ledger.note import SignatureType, VerifierKey
+from ledger.policy import LogPolicy
+from ledger.refused import Refusals
 from tests.integration.department_adapter.house import write_files
 from tests.support.federation import Federation, institution, person
+from tests.support.forked_log import EARLIER, forked
 from tests.support.member_ca import certificate_pem, private_pem
-from tests.support.witnessed_log import witness_signer
+from tests.support.witnessed_log import policy_text, witness_signer
 
 NOWHERE = "127.0.0.1:1"
 Defect = Callable[[Path, Federation], None]
@@ -170,6 +174,22 @@ def test_companies_with_two_rows_are_a_warning(folder: Path) -> None:
     finding = found(folder)["unique companies"]
     assert finding.verdict is Verdict.WARNING
     assert "1 companies" in finding.cause
+
+
+def test_what_the_log_signed_and_was_refused_is_told(folder: Path) -> None:
+    config = AdapterConfig.load(folder / "adapter.toml")
+    fork, policy = forked(3, 8, 8), LogPolicy.parse(policy_text())
+    other = forked(3, 8, 13).other.note(EARLIER)
+    kept = Refusals(config.refused_folder)
+    assert found(folder)["ledger evidence"].verdict is Verdict.OK
+    kept.keep(Material(fork.honest.note(EARLIER), other, answer=()), policy)
+    assert found(folder)["ledger evidence"].verdict is Verdict.WARNING
+    kept.keep(Material(fork.honest.note(EARLIER), fork.other.note(EARLIER)), policy)
+    finding = found(folder)["ledger evidence"]
+    assert (finding.verdict, finding.code) == (Verdict.FAILED, ErrorCode.LEDGER_INVALID)
+    assert f"{config.refused_folder}/same-size" in finding.cause
+    # It is not for this side to correct, and stops no start.
+    assert examination.ready(examination.examine(folder / "adapter.toml"))
 
 
 def test_state_that_must_be_upgraded_is_left_alone(folder: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -14,9 +15,13 @@ from consentgate.database import Database
 from consentgate.errors import ConsentgateError, ErrorCode
 from department_adapter import tail as tail_module
 from department_adapter.projection import ConsentState
+from department_adapter.refused import RefusedHistory
 from department_adapter.state import tail as store
 from department_adapter.tail import REMEMBER_DECISIONS, Extension, Tail
 from ledger.entry import leaf_hash
+from ledger.evidence import Material, Told, Verdict, judge
+from ledger.evidence_material import read_material
+from ledger.refused import Refusals
 from tests.support.federation import NOW, Federation
 from tests.support.witnessed_log import WITNESSES, WitnessedLog
 from tests.unit.department_adapter.ledger_entries import CONSENT, LogFeed, decided, granted, moved
@@ -33,16 +38,19 @@ class Clock:
 class Setting:
     """A tail over a log that a test writes."""
 
-    def __init__(self, federation: Federation, state: Database) -> None:
+    def __init__(self, federation: Federation, state: Database, folder: Path) -> None:
         self.log = WitnessedLog(NOW - timedelta(minutes=10))
         self.clock = Clock()
         self.feed = LogFeed(self.log, self.clock)
         self.state = state
         self.federation = federation
+        self.refusals = Refusals(folder / "state.refused")
+        self.refused = RefusedHistory(self.refusals, federation.anchors.log_policy, "department tax", self.clock)
         self.tail = self.make()
 
     def make(self, patience: float = 3.0) -> Tail:
-        return Tail(self.feed, self.state, self.federation.anchors, self.clock, timedelta(seconds=patience))
+        waits = timedelta(seconds=patience)
+        return Tail(self.feed, self.state, self.federation.anchors, self.clock, waits, self.refused)
 
     def append(self, *entries: tuple[str, dict[str, object]], at: datetime = NOW) -> None:
         for kind, body in entries:
@@ -69,8 +77,8 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def setting(federation: Federation, state: Database) -> Setting:
-    return Setting(federation, state)
+def setting(federation: Federation, state: Database, tmp_path: Path) -> Setting:
+    return Setting(federation, state, tmp_path)
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -259,6 +267,15 @@ LIES = (
 )
 
 
+SIGNED = {
+    "checkpoint of a fork": Verdict.OTHER_PREFIX,
+    "whole fork": Verdict.OTHER_PREFIX,
+    "rolled back": Verdict.ROLLBACK,
+}
+"""Lies that the log itself signed, and what they show."""
+SIZES = {"checkpoint of a fork": {2, 3}, "whole fork": {2, 3}, "rolled back": {1, 2}}
+
+
 @pytest.mark.parametrize("lie", LIES)
 async def test_lie_is_refused_and_said(setting: Setting, lie: str) -> None:
     setting.append(granted())
@@ -268,6 +285,7 @@ async def test_lie_is_refused_and_said(setting: Setting, lie: str) -> None:
     table = lies(setting)
     assert set(table) == set(LIES)
     setting.feed.extensions, code = table[lie]
+    setting.feed.answering = fork_of(setting.log, 3) if lie in SIGNED else None
     async with setting.running():
         await until(lambda: setting.tail.status.fault is not None)
         # 1. Said, to health and to whoever waits, without waiting the patience out.
@@ -280,12 +298,124 @@ async def test_lie_is_refused_and_said(setting: Setting, lie: str) -> None:
         # 2. Not believed.
         assert setting.tail.status.size == 2
         assert setting.state_of() is ConsentState.ACTIVE
-        # 3. The true history goes on.
+        # 3. The true history goes on, unless the log itself signed what contradicts it.
+        setting.feed.extensions = setting.feed.answering = None
+        setting.feed.publish()
+        await until(lambda: setting.tail.status.size == 3)
+        assert setting.refusals.kept() == [SIGNED[lie]] if lie in SIGNED else setting.refusals.forks() == []
+        if lie in SIGNED:
+            with pytest.raises(ConsentgateError, match="LEDGER_INVALID"):
+                setting.tail.check()
+        else:
+            await until(lambda: setting.tail.status.fault is None)
+            setting.tail.check()
+    assert setting.state_of() is ConsentState.REVOKED
+
+
+@pytest.mark.parametrize("lie", SIGNED)
+async def test_what_the_log_signed_stops_the_department_until_an_operator_acts(setting: Setting, lie: str) -> None:
+    setting.append(granted())
+    async with setting.running():
+        await setting.tail.reach(2)
+    setting.append(moved("revoked"))
+    setting.feed.extensions, _ = lies(setting)[lie]
+    setting.feed.answering = fork_of(setting.log, 3)
+    async with setting.running():
+        await until(lambda: setting.refusals.kept() == [SIGNED[lie]])
+    kept = read_material(setting.refusals.folder / SIGNED[lie].value)
+    finding = judge(kept, setting.federation.anchors.log_policy)
+    assert {finding.first.checkpoint.size, finding.second.checkpoint.size} == SIZES[lie]
+    # 1. A restart does not change it, nor does a log that is honest again.
+    setting.feed.extensions = setting.feed.answering = None
+    setting.tail = setting.make()
+    with pytest.raises(ConsentgateError, match="LEDGER_INVALID"):
+        setting.tail.check()
+    async with setting.running():
+        await until(lambda: setting.tail.status.size == 3)
+        with pytest.raises(ConsentgateError, match="LEDGER_INVALID"):
+            await setting.tail.reach(3)
+        # 2. An operator takes the evidence away.
+        setting.refusals.folder.rename(setting.refusals.folder.with_name("handed over"))
+        setting.feed.publish()
+        await until(lambda: setting.tail.status.fault is None)
+        setting.tail.check()
+
+
+async def test_the_first_contradiction_is_kept(setting: Setting) -> None:
+    setting.append(granted())
+    async with setting.running():
+        await setting.tail.reach(2)
+    first, second = fork_of(setting.log, 2), WitnessedLog(NOW - timedelta(minutes=12))
+    second.append("log.closed", {}, NOW)
+    setting.feed.extensions = [Extension([], first.note(NOW))]
+    async with setting.running():
+        await until(lambda: setting.refusals.kept() == [Verdict.SAME_SIZE])
+        setting.feed.extensions = [Extension([], second.note(NOW))]
+        before = len(setting.feed.starts)
+        await until(lambda: len(setting.feed.starts) > before + 2)
+    assert read_material(setting.refusals.folder / "same-size").second == first.note(NOW)
+
+
+async def test_a_long_lie_is_followed_to_the_checkpoint_that_signs_it(setting: Setting) -> None:
+    """Leaves are not signed: the log is held to what it signed after them."""
+    setting.append(granted())
+    async with setting.running():
+        await setting.tail.reach(2)
+    fork = fork_of(setting.log, 9)
+    pieces = [Extension(fork.leaves[number : number + 1], b"") for number in range(2, 9)]
+    setting.feed.extensions = [*pieces, Extension([], fork.note(NOW))]
+    setting.feed.answering = fork
+    async with setting.running():
+        await until(lambda: setting.refusals.kept() == [Verdict.OTHER_PREFIX])
+    assert setting.feed.asked[0] == 1
+
+
+async def test_a_log_that_shows_one_tree_and_answers_from_another(setting: Setting) -> None:
+    """Kept, but no proof: the department goes on when the log does."""
+    setting.append(granted())
+    async with setting.running():
+        await setting.tail.reach(2)
+    setting.append(moved("revoked"))
+    fork = fork_of(setting.log, 3)
+    setting.feed.extensions = [Extension(fork.leaves[2:], fork.note(NOW))]
+    async with setting.running():
+        await until(lambda: setting.refusals.kept() == [Verdict.UNANSWERED])
         setting.feed.extensions = None
         setting.feed.publish()
-        await until(lambda: setting.tail.status.fault is None and setting.tail.status.size == 3)
-        setting.tail.check()
-    assert setting.state_of() is ConsentState.REVOKED
+        await until(lambda: setting.tail.status.fault is None)
+
+
+async def test_a_fork_that_the_own_witness_saw_stops_the_department(setting: Setting, tmp_path: Path) -> None:
+    other = Refusals(tmp_path / "witness.refused")
+    setting.refused = replace(setting.refused, others=[other])
+    setting.tail = setting.make()
+    material = Material(fork_of(setting.log, 2).note(NOW), WitnessedLog(NOW).note(NOW))
+    small = replace(material, told=Told("tax", NOW))
+    async with setting.running():
+        await setting.tail.reach(1)
+        other.keep(small, setting.federation.anchors.log_policy)
+        assert other.kept() == [Verdict.ROLLBACK]
+        setting.feed.publish()
+        await setting.tail.reach(1)
+        fork = Material(setting.log.note(NOW), fork_of(setting.log, 1).note(NOW))
+        other.keep(fork, setting.federation.anchors.log_policy)
+        setting.feed.publish()
+        await until(lambda: setting.tail.status.fault is ErrorCode.LEDGER_INVALID)
+
+
+async def test_a_disk_that_is_full_changes_nothing_about_the_refusal(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with setting.running():
+        await setting.tail.reach(1)
+    (setting.refusals.folder.parent).mkdir(exist_ok=True)
+    setting.refusals.folder.write_text("no folder can be made here")
+    setting.feed.extensions = [Extension([], fork_of(setting.log, 1).note(NOW))]
+    async with setting.running():
+        await until(lambda: setting.tail.status.fault is ErrorCode.LEDGER_INVALID)
+        with pytest.raises(ConsentgateError, match="LEDGER_INVALID"):
+            setting.tail.check()
+    assert setting.refusals.kept() == []
 
 
 async def test_ledger_that_is_away_is_no_fault(setting: Setting) -> None:
@@ -314,7 +444,7 @@ async def test_state_that_fails_is_no_fault_and_nothing_moves(
 async def test_two_adapters_share_one_state(setting: Setting) -> None:
     """The one that was slower takes the other's position over."""
     setting.append(granted())
-    slower = Setting(setting.federation, setting.state)
+    slower = Setting(setting.federation, setting.state, setting.refusals.folder.parent)
     slower.log, slower.feed = setting.log, LogFeed(setting.log, setting.clock)
     slower.tail = slower.make()
     async with setting.running(), slower.running():
@@ -332,7 +462,7 @@ async def test_two_adapters_share_one_state(setting: Setting) -> None:
 async def test_slower_adapter_does_not_undo_what_the_faster_one_learned(setting: Setting) -> None:
     """The slower one is still shown an earlier extension: applied again, its `resumed` would outlive the last pause."""
     setting.append(granted())
-    slower = Setting(setting.federation, setting.state)
+    slower = Setting(setting.federation, setting.state, setting.refusals.folder.parent)
     late = asyncio.Event()
     slower.feed = LateFeed(setting.log, setting.clock, late=late)
     slower.tail = slower.make()
