@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.ledger import measure as ledger_measure
+from benchmarks.ledger import picture as ledger_picture
 from benchmarks.ledger import report as ledger_report
+from benchmarks.ledger import samples as ledger_samples
 from benchmarks.paillier import measure as paillier_measure
 from benchmarks.paillier import picture
 from benchmarks.paillier import report as paillier_report
+from benchmarks.progress import shown_progress
 
 RESULTS = Path(__file__).with_name("results")
 
@@ -36,17 +39,24 @@ def main() -> None:
 def _measured(what: str, quick: bool) -> dict[str, object]:
     if what == "paillier":
         return paillier_measure.run(paillier_measure.QUICK if quick else paillier_measure.FULL, _say)
-    return ledger_measure.run(ledger_measure.QUICK if quick else ledger_measure.FULL, _say)
+    with shown_progress() as tell:
+        return ledger_measure.run(ledger_samples.QUICK if quick else ledger_samples.FULL, tell)
 
 
 def _save(what: str, result: Mapping[str, Any]) -> None:
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{what}.json").write_text(json.dumps(result, indent=1) + "\n")
+    facts = result["machine"]
+    machine = f"{facts['processor']}, Python {facts['python']}"
     if what == "paillier":
-        facts = result["machine"]
-        subtitle = f"{result['bits']} bits, one core of {facts['processor']}, Python {facts['python']}"
         milliseconds = result["by_key_size"][str(result["bits"])]["milliseconds"]
-        (RESULTS / "paillier.svg").write_text(picture.draw(milliseconds, subtitle))
+        drawn = picture.draw(milliseconds, f"{result['bits']} bits, one core of {machine}")
+    else:
+        drawn = ledger_picture.draw(
+            result, f"leaves of {result['leaf_bytes']} bytes, {facts['cores']} cores of {machine}"
+        )
+    (RESULTS / f"{what}.svg").write_text(drawn)
+    _say("saved; the READMEs take the figures with: python -m tests.docs.regenerate")
 
 
 def _say(text: str) -> None:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
+from benchmarks.ledger.samples import quantile
 from benchmarks.ledger.workload import ORIGIN, Keys, Wanted, Workload
 from ledger.chain import Chain
 from ledger.entry import Entry, encode, format_time, leaf_hash, new_nonce
@@ -34,10 +35,9 @@ class Appended:
     rate: float
     latencies: list[float]
 
-    @property
-    def p99(self) -> float:
-        """99 of 100 callers waited no longer."""
-        return sorted(self.latencies)[int(len(self.latencies) * 0.99)]
+    def quantile(self, share: float) -> float:
+        """So large a share of the callers waited no longer."""
+        return quantile(self.latencies, share)
 
 
 def stored_chain(storage: LogStorage) -> Chain:
@@ -123,7 +123,7 @@ def receipts(
     return asyncio.run(run())
 
 
-def grow(storage: LogStorage, work: Workload, size: int, progress: Callable[[int, int], None]) -> None:
+def grow(storage: LogStorage, work: Workload, size: int, progress: Callable[[int, int], None] | None = None) -> None:
     """Until the log has `size` entries, whose times are spread over the month before now."""
     chain = stored_chain(storage)
     first, step = datetime.now(UTC).timestamp() - MONTH_SECONDS, MONTH_SECONDS / size
@@ -141,4 +141,5 @@ def grow(storage: LogStorage, work: Workload, size: int, progress: Callable[[int
         frontier, nodes = chain.frontier.extend(record.leaf_hash for record in records)
         storage.append(Head(chain.size, chain.last), Batch(records, nodes, Head(frontier.size, last)))
         chain = Chain(ORIGIN, last, frontier)
-        progress(chain.size, size)
+        if progress is not None:
+            progress(chain.size, size)

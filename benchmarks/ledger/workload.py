@@ -49,7 +49,9 @@ class Workload:
     def __next__(self) -> Wanted:
         number, self._count = self._count, self._count + 1
         kind = _PATTERN[number % len(_PATTERN)]
-        return Wanted(kind, self._body(kind), f"{kind} {number}")
+        return Wanted(
+            kind, self._body(kind), f"{kind} {self._hex(16)}"
+        )  # keys bear random request ids, as the gateway's
 
     def token(self) -> str:
         """Any company's."""
