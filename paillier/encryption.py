@@ -1,8 +1,8 @@
 """Encryption with short exponents and fixed-base tables.
 
 Spec: design 2 "Encryption": c = (1 + m·n)·h_s^r modulo n², r uniform with |n|/2 bits from the system's
-CSPRNG. The power is read from windowed tables (`paillier.fixed_base`). At 3072 bits and w = 8 that is 192 rows,
-about 45 MB per key and about 0.4 s to build; the window follows from the memory budget.
+CSPRNG. The power is read from windowed tables (`paillier.fixed_base`). At 3072 bits and w = 9 that is 171 rows,
+about 75 MB per key and about 0.7 s to build; the window follows from the memory budget.
 
 Left out: tables shared between processes.
 

@@ -1,8 +1,8 @@
 """The gateway's linear algebra: E(bias + Σ w_j·x_j) from ciphertexts of x_j, and re-randomisation.
 
-Spec: design 2 "Linear algebra at the gateway": score = E(b)·Π c_j^(w_j) modulo n², by simultaneous exponentiation
-after Bos and Coster (`paillier.multi_exponentiation`). Negative weights are gathered into one product that is inverted
-once. Packed portfolios are in `paillier.portfolio`.
+Spec: design 2 "Linear algebra at the gateway": score = E(b)·Π c_j^(w_j) modulo n², along an addition
+sequence of the weights (`paillier.multi_exponentiation`). Negative weights are gathered into one product that is
+inverted once. Packed portfolios are in `paillier.portfolio`.
 
 `weighted_sum` is deterministic, and its result shows the weights to whoever knows the randomness: in
 recipient custody always re-randomise before handing it out. Thread-safety: pure functions.

@@ -11,9 +11,9 @@ from paillier import multi_exponentiation, nadic
 from paillier.errors import WeightCount
 from paillier.multi_exponentiation import (
     SharedBases,
-    bos_coster_cost,
     product_of_powers,
     product_of_signed_powers,
+    sequence_cost,
     straus_cost,
 )
 from paillier.nadic import Pair
@@ -90,6 +90,18 @@ def test_signed_exponents(name: str) -> None:
     assert product_of_signed_powers(terms, N) == expected(terms)
 
 
+@pytest.mark.parametrize("signs", ["+++++", "-----", "++--+", "+----", "-++++"])
+def test_every_balance_of_signs(signs: str) -> None:
+    exponents = [int(f"{sign}{32767 - 1000 * place}") for place, sign in enumerate(signs)]
+    terms = make_terms(exponents)
+    assert product_of_signed_powers(terms, N) == expected(terms)
+
+
+def test_equal_exponents_share_their_product() -> None:
+    terms = make_terms([12345] * 6 + [-12345] * 5)
+    assert product_of_signed_powers(terms, N) == expected(terms)
+
+
 def test_nothing_to_multiply_gives_one() -> None:
     assert product_of_powers([], N) == nadic.ONE
     assert product_of_signed_powers([], N) == nadic.ONE
@@ -124,7 +136,7 @@ def test_the_predicted_cost_of_one_scorecard_is_near_the_real_one(count: int, pr
     terms = make_terms([RANDOM.randrange(-(1 << 15), 1 << 15) for _ in range(count)])
     counted[0] = 0
     product_of_signed_powers(terms, N)
-    assert 0.75 * bos_coster_cost(count, 16) <= counted[0] <= 1.25 * bos_coster_cost(count, 16)
+    assert 0.75 * sequence_cost(count, 16) <= counted[0] <= 1.25 * sequence_cost(count, 16)
 
 
 def test_the_predicted_cost_of_shared_tables_is_near_the_real_one(products: Iterator[list[int]]) -> None:
