@@ -10,7 +10,7 @@ processes that ask at once send the same bytes. Files are 0600, since the consen
 nothing: names, count and sizes are checked before anything is unpacked, and every part is verified by
 `scoring.verify_answer`.
 
-Left out: retention. A consent's `data_life_days` binds the bank; deleting a request's files is complete.
+Left out: retention, which is `bank_client.erasure`'s; deleting a request's files is complete.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class Archive:
             except FileNotFoundError:
                 return None
             # Whoever wrote it may have died before its name was durable; it is about to be sent.
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
         return signed
 
     def keep(self, request_id: str, answer: Answer) -> Path:
@@ -113,7 +113,7 @@ def write(path: Path, answer: Answer) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def read(path: Path) -> Answer:
@@ -207,7 +207,7 @@ def _write_new(path: Path, content: bytes) -> bool:
         return False
     finally:
         temporary.unlink(missing_ok=True)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
     return True
 
 
@@ -225,10 +225,11 @@ def _temporary(path: Path, content: bytes) -> Path:
 def _make_folder(folder: Path) -> None:
     if not folder.is_dir():
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _sync_folder(folder.parent)
+        sync_folder(folder.parent)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Makes names in `folder`, and their absence, durable."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from bank_client import archive, cli_keys, render, scoring
+from bank_client.cli_erase import erase_command
 from bank_client.cli_options import BANK_TOML, AsJson, Config, Development, ask_passphrase
 from bank_client.cli_scorecard import read_scorecard, scorecards
 from bank_client.client import BankClient
@@ -24,6 +25,7 @@ from consentgate.terminal import ExitCode, new_app, note, run, show, working
 app = new_app("A bank's side of Consentgate: scores on records that stay encrypted.")
 cli_keys.add_to(app)
 app.add_typer(scorecards, name="scorecard")
+app.command("erase")(erase_command)
 
 Company = Annotated[str, typer.Option(help="Unified social credit code of the company.")]
 Purpose = Annotated[str, typer.Option(help="Purpose code, e.g. credit.origination.")]

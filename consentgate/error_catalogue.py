@@ -158,6 +158,11 @@ CATALOGUE: Mapping[ErrorCode, ErrorEntry] = MappingProxyType(
             "The consent's version does not follow the recorded one.",
             "Take the newest version and sign the next number.",
         ),
+        _C.RETENTION_RUNNING: _E(
+            Status.FAILED_PRECONDITION,
+            "What is to be erased must or may still be kept.",
+            "Repeat it when the time is over; the named entry says which time.",
+        ),
         _C.ATTESTATION_SIGNATURE: _E(
             Status.PERMISSION_DENIED,
             "The registry did not attest these signatories.",

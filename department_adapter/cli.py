@@ -24,6 +24,7 @@ from consentgate.signing import PersonSigner
 from consentgate.terminal import ExitCode, new_app, note, run, show
 from department_adapter import examination, registry
 from department_adapter.catalogue import Catalogue
+from department_adapter.cli_erase import erase_command
 from department_adapter.config import AdapterConfig
 from department_adapter.mapping import Mapping
 from department_adapter.registry import Mandate, NamedKey
@@ -32,6 +33,7 @@ from ledger.note import SignatureType
 from ledger_service.keys import create_key
 
 app = new_app("A department's side of Consentgate: encrypted columns, against evidence only.")
+app.command("erase")(erase_command)
 
 Config = Annotated[Path, typer.Option("--config", "-c", help="The adapter's configuration (adapter.toml).")]
 Development = Annotated[bool, typer.Option("--development", help="Accept a development CA.")]

@@ -92,6 +92,9 @@ class AdapterConfig(_Table):
     encryption: EncryptionTable = EncryptionTable()
     refused: Path | None = None
     ready_file: Path | None = None
+    retention_days: Annotated[int, Field(ge=0, le=36_500)] = 1095
+    """Days after the last decision or release under a token, before which its company is not forgotten: three years, as
+    records of processing are often kept; the department's lawyers know better."""
 
     @property
     def refused_folder(self) -> Path:

@@ -28,6 +28,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy.orm import Session
 
+from consentgate import traces
 from consentgate.anchors import Anchors
 from consentgate.errors import ConsentgateError, ErrorCode
 from gateway.consent import ConsentState
@@ -139,13 +140,13 @@ def _search(session: Session, token: str, company: str | None) -> tuple[dict[str
     allowed = store.erasure_places(session, token)
     found = {
         place: count - allowed.get(place, 0)
-        for place, count in store.places_of(session, token).items()
+        for place, count in traces.places_of(session, token).items()
         if count > allowed.get(place, 0)
     }
     keys, key_ids = subject_keys(session), store.destroyed_keys(session, token)
     left = len(keys.existing(key_ids))
     if company is not None:
-        for place, count in store.places_of(session, company).items():
+        for place, count in traces.places_of(session, company).items():
             found[place] = found.get(place, 0) + count
         left += len(keys.of_company(company))
     if left:
@@ -156,7 +157,7 @@ def _search(session: Session, token: str, company: str | None) -> tuple[dict[str
 
 def _files(database: SealedDatabase, company: str | None, key_ids: Sequence[str]) -> tuple[str, ...]:
     """SQLite's files, read as they lie on the disk."""
-    clear = [path.name for path in database.files() if company is not None and store.is_in(path.read_bytes(), company)]
+    clear = [path.name for path in database.files() if company is not None and traces.is_in(path.read_bytes(), company)]
     contents = {path.name: path.read_bytes() for path in database.keys.database.files()}
     kept = [name for name, data in contents.items() if any(key_id.encode() in data for key_id in key_ids)]
     return (*clear, *kept)

@@ -136,13 +136,7 @@ class Witness:
             except OSError as error:
                 raise StorageFailed(f"cannot open {self._lock_path}: {error.strerror}") from error
             try:
-                self._lock(lock)
+                fcntl.flock(lock, fcntl.LOCK_EX)
                 yield
             finally:
                 os.close(lock)
-
-    def _lock(self, lock: int) -> None:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        except OSError as error:
-            raise StorageFailed(f"cannot lock {self._lock_path}: {error.strerror}") from error

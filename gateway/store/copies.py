@@ -17,9 +17,9 @@ from typing import cast
 from sqlalchemy import inspect, select
 from sqlalchemy.orm import Session
 
+from consentgate import traces
 from consentgate.database import Database
 from consentgate.errors import ConsentgateError, ErrorCode
-from gateway.store import erasures
 from gateway.store.models import SEALED_COLUMNS, Sealed, SubjectRow
 from gateway.store.sealed_rows import SUBJECT_KEYS, opened
 from gateway.store.subject_keys import SubjectKeys
@@ -47,9 +47,9 @@ def examine(copy: str, keys: SubjectKeys, token: str, key_ids: Sequence[str], co
 
 
 def _examine(session: Session, token: str, key_ids: Sequence[str], company: str | None) -> CopyFindings:
-    readable: dict[str, int] = {} if company is None else erasures.places_of(session, company)
+    readable: dict[str, int] = {} if company is None else traces.places_of(session, company)
     if not inspect(session.connection()).has_table("destroyed_keys"):
-        clear = {f"{place} (in clear)": count for place, count in erasures.places_of(session, token).items()}
+        clear = {f"{place} (in clear)": count for place, count in traces.places_of(session, token).items()}
         return CopyFindings({**readable, **clear}, 0)
     pinned = session.execute(select(SubjectRow.key_id).where(SubjectRow.token == token)).scalars()
     wanted, sealed = {*key_ids, *pinned}, 0

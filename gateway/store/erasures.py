@@ -8,12 +8,10 @@ anyway and name nobody, and the ids of the keys, which lead nowhere.
 
 from __future__ import annotations
 
-import base64
-import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import delete, inspect, select, text
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from gateway.store.consents import StoredConsent, versions
@@ -37,8 +35,6 @@ from ledger.receipt import Receipt
 KIND = "erasure.performed"
 DELETED_AT_ONCE = 500
 """Ids in one statement: below the number of parameters that every database accepts."""
-
-_BASE64URL = re.compile(rb"[A-Za-z0-9_-]{16,}")
 
 
 @dataclass(frozen=True)
@@ -155,21 +151,6 @@ def finish(database: SealedDatabase) -> int:
     return destroyed
 
 
-def places_of(session: Session, needle: str) -> dict[str, int]:
-    """`table.column` → rows whose bytes hold the text, in clear or in base64url as statements do: every table that the
-    database has is looked at, known to this program or not.
-    """
-    found: dict[str, int] = {}
-    inspector = inspect(session.connection())
-    for table in sorted(inspector.get_table_names()):
-        for row in session.execute(text(f'SELECT * FROM "{table}"')).mappings():  # noqa: S608 - a name of the schema
-            for column, value in row.items():
-                if is_in(_bytes(value), needle):
-                    place = f"{table}.{column}"
-                    found[place] = found.get(place, 0) + 1
-    return found
-
-
 def erasure_places(session: Session, token: str) -> dict[str, int]:
     """Where an erased token may stand: its own row, and the record of its erasure."""
     row = session.get(ErasureRow, token)
@@ -180,23 +161,3 @@ def erasure_places(session: Session, token: str) -> dict[str, int]:
     held = {place: 1 for place, value in columns.items() if token.encode() in value}
     keys = len(destroyed_keys(session, token))
     return {"erasures.token": 1, **({"destroyed_keys.token": keys} if keys else {}), **held}
-
-
-def is_in(data: bytes, needle: str) -> bool:
-    """Whether bytes hold the text in clear or inside base64url, wherever that begins."""
-    plain = needle.encode()
-    return plain in data or any(
-        plain in _decoded(run[0][offset:]) for run in _BASE64URL.finditer(data) for offset in range(4)
-    )
-
-
-def _decoded(run: bytes) -> bytes:
-    """What a run of base64url says; a character that completes no byte is left out."""
-    whole = run[:-1] if len(run) % 4 == 1 else run
-    return base64.urlsafe_b64decode(whole + b"=" * (-len(whole) % 4))
-
-
-def _bytes(value: object) -> bytes:
-    if isinstance(value, bytes | bytearray | memoryview):
-        return bytes(value)
-    return str(value).encode()

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from consentgate import traces
 from consentgate.errors import ConsentgateError, ErrorCode
 from gateway.consent import Move
 from gateway.erasure import Erased, erase, prove
@@ -85,7 +86,7 @@ async def test_after_it_nothing_leads_to_the_company(ended: House) -> None:
     company = ended.federation.company
     assert erased(ended) == Erased(consents=1, requests=3, company=True)
     for needle in (company.code, company.entity):
-        assert ended.database.transact(lambda session, needle=needle: erasures.places_of(session, needle)) == {}
+        assert ended.database.transact(lambda session, needle=needle: traces.places_of(session, needle)) == {}
     assert await ended.upkeep.round()
     found = prove(ended.database, company.subject, company.code, ended.federation.anchors)
     assert (found.remaining, found.files, found.complete) == ({}, (), True)
@@ -377,8 +378,8 @@ async def test_destroyed_keys_leave_no_trace_on_the_disk(ended: House) -> None:
 def test_a_code_is_found_inside_base64url_wherever_it_stands(before: int, after: int) -> None:
     code = company_code(7)
     hidden = base64.urlsafe_b64encode(b"x" * before + code.encode() + b"y" * after)
-    assert erasures.is_in(b"..." + hidden + b"...", code)
-    assert not erasures.is_in(base64.urlsafe_b64encode(b"x" * before + company_code(8).encode()), code)
+    assert traces.is_in(b"..." + hidden + b"...", code)
+    assert not traces.is_in(base64.urlsafe_b64encode(b"x" * before + company_code(8).encode()), code)
 
 
 async def test_one_row_left_behind_is_found(ended: House) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import pytest
 from sqlalchemy import text
 
+from consentgate import traces
 from consentgate.errors import ConsentgateError, ErrorCode
 from gateway.consent import Move
 from gateway.store import consents, erasures, requests
@@ -53,13 +54,13 @@ def in_force(house: House) -> list[consents.StoredConsent]:
 async def test_no_table_names_a_company_in_clear(used: House) -> None:
     for company in (used.federation.company, used.federation.second_company):
         for needle in (company.code, company.entity):
-            found = used.database.transact(lambda session, needle=needle: erasures.places_of(session, needle))
+            found = used.database.transact(lambda session, needle=needle: traces.places_of(session, needle))
             assert found == {}
     for path in [*used.database.files(), *used.database.keys.database.files()]:
         content = path.read_bytes()
         for company in (used.federation.company, used.federation.second_company):
-            assert not erasures.is_in(content, company.code)
-            assert not erasures.is_in(content, company.entity)
+            assert not traces.is_in(content, company.code)
+            assert not traces.is_in(content, company.entity)
 
 
 def test_every_column_of_signed_statements_is_sealed() -> None:

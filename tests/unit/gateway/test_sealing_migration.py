@@ -11,12 +11,12 @@ from alembic import command
 from sqlalchemy import MetaData, Table, select, text
 from sqlalchemy.orm import Session
 
-from consentgate import canonical
+from consentgate import canonical, traces
 from consentgate.database import Database
 from consentgate.errors import ConsentgateError, ErrorCode
 from gateway.consent import Move
 from gateway.erasure import Erased, erase, prove
-from gateway.store import erasures, migrate
+from gateway.store import migrate
 from gateway.store.migrate import MIGRATIONS
 from gateway.store.models import SEALED_COLUMNS, ConsentRow, RequestRow, Sealed, SubjectRow
 from gateway.store.sealed_rows import opened
@@ -124,9 +124,9 @@ async def test_it_goes_on_where_it_stood(old: House) -> None:
     assert company.code.encode() in (old.folder / "old.db").read_bytes()
     migrate.upgrade(old.database)
     for needle in (company.code, company.entity, other.code):
-        assert old.database.transact(lambda session, needle=needle: erasures.places_of(session, needle)) == {}
+        assert old.database.transact(lambda session, needle=needle: traces.places_of(session, needle)) == {}
         for path in old.database.files():
-            assert not erasures.is_in(path.read_bytes(), needle), "free pages are written over"
+            assert not traces.is_in(path.read_bytes(), needle), "free pages are written over"
     (own,) = await old.consents.own(old.company(), None, 9)
     assert (own.state.value, own.uses) == ("PAUSED", 2)
     assert (await old.stored("one")).answer is not None
