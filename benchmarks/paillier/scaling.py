@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import statistics
 import time
 from collections.abc import Iterator
 
@@ -11,24 +12,30 @@ from paillier.packing import SlotLayout
 from paillier.public_key import PublicKey
 from paillier.workers import Block, EncryptionWorkers
 
-
-def blocks_per_second(public_key: PublicKey, processes: int, blocks: int, columns: int) -> float:
-    """Blocks of `columns` full ciphertexts per second, tables built beforehand."""
-    layout = SlotLayout.for_key(public_key, 43)
-    with EncryptionWorkers(public_key, processes) as workers:
-        workers.warm_up()
-        list(workers.encrypt_blocks(layout, _blocks(layout, processes, columns)))
-        start = time.perf_counter()
-        list(workers.encrypt_blocks(layout, _blocks(layout, blocks, columns)))
-        return blocks / (time.perf_counter() - start)
+REPEATS = 3
+"""turns of both, one after the other; the median of their ratios counts."""
 
 
 def per_core(public_key: PublicKey, blocks: int, columns: int) -> float:
     """Rate at all cores / (rate at one · cores): 1 is perfect; 1 also on a machine with one core."""
     cores = len(os.sched_getaffinity(0))
-    one = blocks_per_second(public_key, 1, blocks, columns)
-    everything = blocks_per_second(public_key, cores, blocks * cores, columns)
-    return everything / (one * cores)
+    layout = SlotLayout.for_key(public_key, 43)
+    with EncryptionWorkers(public_key, 1) as one, EncryptionWorkers(public_key, cores) as everything:
+        for workers in (one, everything):
+            workers.warm_up()
+            list(workers.encrypt_blocks(layout, _blocks(layout, cores, columns)))
+        return statistics.median(
+            _blocks_per_second(everything, layout, blocks * cores, columns)
+            / (_blocks_per_second(one, layout, blocks, columns) * cores)
+            for _ in range(REPEATS)
+        )
+
+
+def _blocks_per_second(workers: EncryptionWorkers, layout: SlotLayout, blocks: int, columns: int) -> float:
+    """Blocks of `columns` full ciphertexts per second, tables built beforehand."""
+    start = time.perf_counter()
+    list(workers.encrypt_blocks(layout, _blocks(layout, blocks, columns)))
+    return blocks / (time.perf_counter() - start)
 
 
 def _blocks(layout: SlotLayout, count: int, columns: int) -> Iterator[Block]:
