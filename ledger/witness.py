@@ -136,7 +136,13 @@ class Witness:
             except OSError as error:
                 raise StorageFailed(f"cannot open {self._lock_path}: {error.strerror}") from error
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX)
+                self._lock(lock)
                 yield
             finally:
                 os.close(lock)
+
+    def _lock(self, lock: int) -> None:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        except OSError as error:
+            raise StorageFailed(f"cannot lock {self._lock_path}: {error.strerror}") from error

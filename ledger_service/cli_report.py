@@ -55,7 +55,7 @@ def report(
     ] = None,
     config: Annotated[
         Path | None,
-        typer.Option("--config", "-c", help=f"The officer's configuration. [default: {OFFICER_TOML}]"),
+        typer.Option("--config", "-c", help=f"The officer's configuration; without it, {OFFICER_TOML}."),
     ] = None,
     ledger: Annotated[
         Path | None,

@@ -38,7 +38,7 @@ def connect_writer(path: Path) -> sqlite3.Connection:
         connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         try:
             _refuse_strangers(connection)
-            connection.execute("PRAGMA journal_mode = WAL")
+            _begin_log_ahead(connection)
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
             connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
@@ -86,6 +86,15 @@ def _refuse_strangers(connection: sqlite3.Connection) -> None:
     is_new = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
     if not is_new and connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
         raise StorageFailed("not a ledger database")
+
+
+def _begin_log_ahead(connection: sqlite3.Connection) -> None:
+    """SQLite answers with the mode it kept when it cannot change it (an I/O error, a file system without shared
+    memory): writing without a write-ahead log would block all readers, and leave them locked out after a crash.
+    """
+    mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+    if mode != "wal":
+        raise StorageFailed(f"the database cannot have a write-ahead log; its journal mode stays {mode}")
 
 
 def _migrate(connection: sqlite3.Connection) -> None:

@@ -18,6 +18,7 @@ import sys
 import traceback
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -32,6 +33,8 @@ from tests.support.running_log import KIND, LogFolder, transition
 
 REPEATED = (StorageFailed, LedgerStopped, QuorumNotMet, LedgerFull)
 """Errors after which a caller repeats. All others end the process with a status that no kill has."""
+ENDLESS = 1_000_000
+"""More entries than any writer comes to."""
 PAUSE_SECONDS = 0.02
 """Before a repeat."""
 
@@ -45,7 +48,7 @@ class Life:
     acknowledgements: str
     starts: list[int]
     """For each writer the number of its first entry."""
-    count: int = 1_000_000
+    count: int = ENDLESS
     """Entries of each writer; the process ends by itself after them."""
     stopped: bool = False
     """Whether the child waits for SIGCONT before it does anything: a tracer then misses nothing."""
@@ -127,6 +130,8 @@ class _Child:
                     receipt = await log.append(KIND, body_of(writer, number), key)
                     break
                 except REPEATED:
+                    with suppress(StorageFailed, QuorumNotMet):
+                        log.check()  # a log that has ended says so, and then there is nothing to wait for
                     await asyncio.sleep(PAUSE_SECONDS)
             told = Acknowledgement(key, receipt.leaf, receipt.proof, receipt.existing)
             os.write(self.told, told.line())
@@ -136,12 +141,13 @@ def _live(life: Life) -> None:
     """The child. Never returns."""
     status = 1
     try:
-        if life.stopped:
-            os.kill(os.getpid(), signal.SIGSTOP)
         journal = open(Path(life.folder) / "journal", "a", buffering=1)  # noqa: SIM115 - the process ends with it
         os.dup2(journal.fileno(), 2)
         structlog.configure(logger_factory=structlog.PrintLoggerFactory(journal))
-        asyncio.run(_Child(life).live())
+        child = _Child(life)
+        if life.stopped:
+            os.kill(os.getpid(), signal.SIGSTOP)
+        asyncio.run(child.live())
         status = 0
     except BaseException:
         traceback.print_exc()

@@ -158,3 +158,20 @@ def test_a_folder_that_cannot_be_made_is_a_named_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StorageFailed, match="cannot open"):
         SqliteStorage.open(tmp_path / "file" / "ledger.db")
+
+
+def test_a_database_that_cannot_have_a_write_ahead_log_is_not_written_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite answers with the mode that it kept, and calls it no error."""
+
+    class Unchanging(sqlite3.Connection):
+        def execute(self, statement: str, *values: Any) -> sqlite3.Cursor:
+            return super().execute(statement.replace("journal_mode = WAL", "journal_mode"), *values)
+
+    true_connect = sqlite3.connect
+    with monkeypatch.context() as patched:
+        patched.setattr(sqlite3, "connect", lambda *a, **k: true_connect(*a, factory=Unchanging, **k))
+        with pytest.raises(StorageFailed, match="journal mode stays delete"):
+            SqliteStorage.open(tmp_path / "ledger.db")
+    SqliteStorage.open(tmp_path / "ledger.db").close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import threading
 from datetime import UTC, datetime, timedelta
@@ -314,3 +315,29 @@ def test_the_clock_is_the_witnesss_own(path: Path) -> None:
     first, second = witness.add_checkpoint(0, [], note), witness.add_checkpoint(1, [], note)
     times = [POLICY.cosignatures(Note.parse(note).with_signatures(line))["tax"] for line in (first, second)]
     assert times[1] - times[0] == timedelta(seconds=5)
+
+
+def test_a_witness_that_cannot_lock_its_state_says_so_and_cosigns_nothing(
+    witness: Witness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(37, "No locks available")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(fcntl, "flock", fail)
+        with pytest.raises(StorageFailed, match="No locks"):
+            witness.add_checkpoint(0, [], head(history(1), 1))
+    assert witness.known_size() == 0
+
+
+def test_a_witness_whose_clock_was_set_back_still_cosigns_one_history(path: Path) -> None:
+    """Only its own times are then wrong, for those who judge freshness by them: the order of heads is not by time."""
+    moments = iter([NOW, NOW - timedelta(hours=1), NOW])
+    witness = Witness(witness_signer("tax"), POLICY.logs, path, lambda: next(moments))
+    log = history(3)
+    witness.add_checkpoint(0, [], head(log, 2))
+    line = witness.add_checkpoint(2, proof(log, 2, 3), head(log, 3))
+    note = Note.parse(head(log, 3)).with_signatures(line)
+    assert POLICY.cosignatures(note)["tax"] == (NOW - timedelta(hours=1)).replace(microsecond=0)
+    with pytest.raises(WitnessConflict):
+        witness.add_checkpoint(2, proof(log, 2, 3), head(log, 3))

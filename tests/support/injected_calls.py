@@ -1,0 +1,77 @@
+"""System calls of a running process that fail on purpose, by strace: the n-th one of a name in each of its threads.
+
+strace fails them without executing them, so they are failed-and-lost; a call that was executed and reported as failed
+is what the tests of storages and second place bring about themselves.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+ATTACH_SECONDS = 20.0
+INJECTED = "(INJECTED)"
+
+
+class NoStrace(RuntimeError):
+    """Nothing to inject with."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """The `when`-th call of `call` in each thread fails with `error`."""
+
+    call: str
+    error: str
+    when: int
+
+
+@contextmanager
+def injected(process: int, fault: Fault, journal: Path) -> Iterator[None]:
+    """From here on, in a process that has stopped itself; it goes on within the block, and ends there."""
+    if shutil.which("strace") is None:
+        raise NoStrace("strace is not installed")
+    _await(process, "State", "T")
+    inject = f"inject={fault.call}:error={fault.error}:when={fault.when}"
+    command = ["strace", "-f", "-qq", "-o", str(journal), "-e", f"trace={fault.call}", "-e", inject, "-p", str(process)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as tracer:
+        try:
+            _await_tracer(process, tracer)
+            os.kill(process, signal.SIGCONT)
+            yield
+        finally:
+            tracer.terminate()  # it has ended already if the process has
+
+
+def happened(journal: Path) -> bool:
+    """Whether the process made so many calls that one failed."""
+    return INJECTED in journal.read_text()
+
+
+def _await_tracer(process: int, tracer: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + ATTACH_SECONDS
+    while _status(process, "TracerPid") == "0":
+        if tracer.poll() is not None:
+            assert tracer.stderr is not None
+            raise NoStrace(f"strace may not trace here: {tracer.stderr.read().strip()}")
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
+def _await(process: int, name: str, value: str) -> None:
+    deadline = time.monotonic() + ATTACH_SECONDS
+    while _status(process, name) != value:
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
+def _status(process: int, name: str) -> str:
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    return next(line.split()[1] for line in lines if line.startswith(f"{name}:"))
