@@ -1,7 +1,8 @@
-"""`ledger serve` as a process, killed again and again in the middle of concurrent appends.
+"""`ledger serve` itself, over gRPC and on either database, killed again and again in the middle of concurrent appends.
 
 Whatever was acknowledged stays, in its place; a repeat with the same key finds it; nothing is there twice; and the
-witnesses, who live on, never see a fork.
+witnesses, who live on, never see a fork. Five deaths of the whole server; hundreds of the log alone:
+test_ledger_faults_killed.py.
 """
 
 from __future__ import annotations
@@ -12,39 +13,60 @@ import os
 import random
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from consentgate.errors import ConsentgateError
 from ledger.errors import LedgerError
+from ledger.fsck import fsck
 from ledger.receipt import AppendReceipt
-from ledger.storage.sqlite_reader import SqliteReader
 from ledger.verify import verify_leaves, verify_receipt
 from ledger_service.client import GrpcLedger
 from ledger_service.witness_servicer import witness_service
+from tests.contract.log_storages import POSTGRESQL, SQLITE
 from tests.support.ledger_folder import write_ledger
 from tests.support.ledger_server import DEPARTMENT, GATEWAY, channel, serving
+from tests.support.postgresql import NoPostgresql, new_database, postgresql_server
 from tests.support.running_log import KIND, POLICY, LogFolder, transition
 
 pytestmark = pytest.mark.e2e
 
 ROUNDS = 5
-WRITERS = 8
+WRITERS = 16
 COMMAND = Path(sys.executable).parent / "ledger"
 
 
-async def test_sigkill_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
+@pytest.fixture
+def database(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Nothing for the file that `write_ledger` names, or the address of a new database."""
+    if request.param == SQLITE.name:
+        yield ""
+        return
+    try:
+        with postgresql_server(durable=True) as url:
+            yield new_database(url)
+    except NoPostgresql as missing:
+        pytest.skip(str(missing))
+
+
+@pytest.mark.parametrize("database", [SQLITE.name, POSTGRESQL.name], indirect=True)
+async def test_sigkill_loses_nothing_that_was_acknowledged(tmp_path: Path, database: str) -> None:
     witnesses = LogFolder(tmp_path).witnesses
     acknowledged: dict[str, AppendReceipt] = {}
     asked: set[str] = set()
-    chance = random.Random(20261124)  # noqa: S311 - moments of a kill are no secrets
+    seed = random.SystemRandom().randrange(2**32)
+    print(f"seed {seed}")
+    chance = random.Random(seed)  # noqa: S311 - moments of a kill are no secrets
     async with contextlib.AsyncExitStack() as stack:
         addresses = {}
         for name, local in witnesses.items():
             server = await stack.enter_async_context(serving(tmp_path, [witness_service(local.witness)], DEPARTMENT))
             addresses[name] = server.address
         config = write_ledger(tmp_path, "127.0.0.1:0", addresses)
+        if database:
+            config.write_text(config.read_text().replace("sqlite:///data/ledger.db", database))
         for number in range(ROUNDS):
             process, address = await start(config)
             try:
@@ -65,13 +87,14 @@ async def test_sigkill_loses_nothing_that_was_acknowledged(tmp_path: Path) -> No
         assert repeated[key].existing
         assert repeated[key].leaf == receipt.leaf
     # Nothing is there twice, nothing is missing, and it is one history.
-    reader = SqliteReader(tmp_path / "data" / "ledger.db")
-    note = reader.checkpoint()
+    kind, place = (POSTGRESQL, database) if database else (SQLITE, str(tmp_path / "data" / "ledger.db"))
+    with contextlib.closing(kind.open_reader(place)) as reader:
+        note, leaves = reader.checkpoint(), reader.leaves(0, 1_000_000)
     assert note is not None
-    leaves = reader.leaves(0, 1_000_000)
-    reader.close()
     report = verify_leaves(leaves, note, POLICY)
     assert report.kinds == {"log.opened": 1, KIND: len(asked)}
+    with kind.open_audit(place) as audit:
+        assert fsck(audit).findings == ()
     assert sorted(local.witness.known_size() for local in witnesses.values())[1:] == [len(leaves)] * 3
 
 
