@@ -23,7 +23,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from ledger.entry import ZERO_HASH
 from ledger.storage.searchable import Searchable, SearchFilters
@@ -48,8 +48,7 @@ class Head:
     last: str = ZERO_HASH
 
 
-@dataclass(frozen=True)
-class Record:
+class Record(NamedTuple):
     """One entry to store."""
 
     leaf: bytes

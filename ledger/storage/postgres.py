@@ -21,6 +21,7 @@ from ledger.storage.interface import Batch, Head, key_binding
 from ledger.storage.postgres_arrays import bigints, byteas, integers, texts
 from ledger.storage.postgres_connection import Session, connect_writer, storage_errors
 from ledger.storage.postgres_reader import PostgresReader
+from ledger.storage.searchable import Searchable
 
 APPEND = """WITH swapped AS (
     UPDATE head SET size = %(size)s, last = %(last)s
@@ -39,7 +40,7 @@ APPEND = """WITH swapped AS (
         unnest(%(categories)s, %(category_seqs)s) AS added
 ), found AS (
     INSERT INTO searchable SELECT added.* FROM swapped,
-        unnest(%(seqs)s, %(kinds)s, %(times)s, %(subjects)s, %(institutions)s, %(purposes)s, %(verdicts)s, %(reasons)s)
+        unnest(%(seqs)s, %(kind)s, %(ts)s, %(subject)s, %(institution)s, %(purpose)s, %(verdict)s, %(reason)s)
         AS added
 ) SELECT count(*) FROM swapped"""
 """Commits by itself: the session is in autocommit mode, READ COMMITTED."""
@@ -112,6 +113,7 @@ def _parameters(expected: Head, batch: Batch) -> dict[str, object]:
     seqs = range(expected.size, expected.size + len(records))
     keyed = [(record.key, seq, record.leaf_hash) for seq, record in zip(seqs, records, strict=True) if record.key]
     found = [record.searchable for record in records]
+    columns = zip(*found, strict=True)  # in the order of the table's
     categories = [(category, seq) for seq, each in zip(seqs, found, strict=True) for category in each.categories]
     return {
         "size": batch.head.size,
@@ -129,11 +131,5 @@ def _parameters(expected: Head, batch: Batch) -> dict[str, object]:
         "bindings": byteas([key_binding(leaf_hash, key) for key, _, leaf_hash in keyed]),
         "categories": texts([category for category, _ in categories]),
         "category_seqs": bigints([seq for _, seq in categories]),
-        "kinds": texts([each.kind for each in found]),
-        "times": texts([each.ts for each in found]),
-        "subjects": texts([each.subject for each in found]),
-        "institutions": texts([each.institution for each in found]),
-        "purposes": texts([each.purpose for each in found]),
-        "verdicts": texts([each.verdict for each in found]),
-        "reasons": texts([each.reason for each in found]),
+        **{name: texts(column) for name, column in zip(Searchable._fields[:-1], columns, strict=False)},
     }

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from ledger.entry import Entry
 
@@ -14,9 +15,8 @@ TIME_BLOCK_BITS = 12
 """The storages index times by blocks of 2^12 entries; the index is part of their schemas."""
 
 
-@dataclass(frozen=True)
-class Searchable:
-    """Searchable columns of one entry; None where its kind has no such field."""
+class Searchable(NamedTuple):
+    """Searchable columns of one entry, in the order of the table's; None where its kind has no such field."""
 
     kind: str
     ts: str
@@ -47,19 +47,19 @@ class SearchFilters:
 
 def searchable(entry: Entry) -> Searchable:
     """The projection of an entry."""
-    categories = entry.body.get("categories")
+    found = entry.body.get
+    categories = found("categories")
     return Searchable(
         kind=entry.kind,
         ts=entry.ts,
-        subject=_text(entry, "subject"),
-        institution=_text(entry, "institution"),
-        purpose=_text(entry, "purpose"),
-        verdict=_text(entry, "verdict"),
-        reason=_text(entry, "reason"),
+        subject=_text(found("subject")),
+        institution=_text(found("institution")),
+        purpose=_text(found("purpose")),
+        verdict=_text(found("verdict")),
+        reason=_text(found("reason")),
         categories=tuple(dict.fromkeys(map(str, categories))) if isinstance(categories, list) else (),
     )
 
 
-def _text(entry: Entry, name: str) -> str | None:
-    value = entry.body.get(name)
+def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None

@@ -118,7 +118,7 @@ def _insert_searchable(writer: sqlite3.Connection, numbered: Sequence[tuple[int,
     rows = [(seq, item.searchable) for seq, item in numbered]
     writer.executemany(
         "INSERT INTO searchable VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        [(seq, it.kind, it.ts, it.subject, it.institution, it.purpose, it.verdict, it.reason) for seq, it in rows],
+        [(seq, *item[:-1]) for seq, item in rows],
     )
     writer.executemany(
         "INSERT INTO category VALUES (?, ?)",
