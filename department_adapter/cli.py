@@ -21,12 +21,13 @@ from consentgate.errors import ConsentgateError, ErrorCode
 from consentgate.findings import show_findings
 from consentgate.logs import LogLevel
 from consentgate.signing import PersonSigner
-from consentgate.terminal import ExitCode, new_app, note, run, show
+from consentgate.terminal import ExitCode, new_app, note, print_error, run, show
 from department_adapter import examination, registry
 from department_adapter.catalogue import Catalogue
 from department_adapter.cli_erase import erase_command
 from department_adapter.config import AdapterConfig
 from department_adapter.mapping import Mapping
+from department_adapter.rebuilding import check_projection
 from department_adapter.registry import Mandate, NamedKey
 from department_adapter.server import open_adapter
 from ledger.note import SignatureType
@@ -68,6 +69,23 @@ def check(config: Config = ADAPTER_TOML, development: Development = False, as_js
         raise typer.Exit(ExitCode.CONFIGURATION)
     if not healthy(findings):
         raise typer.Exit(ExitCode.UNAVAILABLE)
+
+
+@app.command()
+def fsck(
+    log: Annotated[Path, typer.Option(help="An export of the ledger, or a copy of its database file.", exists=True)],
+    config: Config = ADAPTER_TOML,
+    as_json: AsJson = False,
+) -> None:
+    """Make the projection of the ledger again from a verified log, and compare it with what this department has."""
+    rebuilt = check_projection(AdapterConfig.load(config), log)
+    members = {"clean": not rebuilt.findings, "entries": rebuilt.entries, "findings": rebuilt.findings}
+    if rebuilt.findings:
+        show({**members, "omitted": rebuilt.omitted}, [], True) if as_json else None
+        error = ConsentgateError(ErrorCode.LEDGER_INVALID, field=rebuilt.findings[0], hint=_NOT_THE_LEDGERS)
+        print_error(error, [*rebuilt.findings[1:], *([f"and {rebuilt.omitted} more"] if rebuilt.omitted else [])])
+        raise typer.Exit(ExitCode.INVALID)
+    show({**members, "omitted": 0}, [f"all of it follows from the first {rebuilt.entries} entries"], as_json)
 
 
 @app.command()
@@ -137,6 +155,11 @@ def keygen(
     key = create_key(out, name, SignatureType.COSIGNATURE)
     show({"file": str(out), "key": str(key)}, [str(key)], as_json)
     note(f"{out}: private key, keep it to yourself")
+
+
+_NOT_THE_LEDGERS = (
+    "What this department believes was altered or damaged: stop the adapter and keep its state as evidence."
+)
 
 
 def _write_new(path: Path, content: bytes) -> None:

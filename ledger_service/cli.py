@@ -7,6 +7,7 @@ from ledger_service.cli_anchor import anchor
 from ledger_service.cli_evidence import evidence
 from ledger_service.cli_export import export
 from ledger_service.cli_fsck import fsck
+from ledger_service.cli_replay import replay_command
 from ledger_service.cli_report import report
 from ledger_service.cli_search import search
 from ledger_service.cli_serve import keygen, restore_second_place, serve, witness
@@ -22,6 +23,7 @@ app.command()(verify)
 app.command()(show)
 app.command()(search)
 app.command()(export)
+app.command("replay")(replay_command)
 app.command()(report)
 app.command()(anchor)
 app.command()(fsck)

@@ -7,8 +7,8 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -127,13 +127,21 @@ class OfficerLedger:
 
         One entry on the record, however long the log is, and that entry is the last of what is read.
         """
+        with closing(self.follow(0)) as messages:
+            for leaves, checkpoint in messages:
+                yield leaves, checkpoint
+                if checkpoint:
+                    return
+
+    def follow(self, start: int) -> Generator[tuple[list[bytes], bytes], None, None]:
+        """Leaves from an index on, unverified, and the notes that count them; never ends by itself. One entry on the
+        record.
+        """
         with _named_errors():
-            call = self._stub.Tail(ledger_pb2.TailRequest(start=0))
+            call = self._stub.Tail(ledger_pb2.TailRequest(start=start))
             try:
                 for message in call:
                     yield list(message.leaves), bytes(message.checkpoint)
-                    if message.checkpoint:
-                        return
             finally:
                 call.cancel()
 

@@ -42,6 +42,14 @@ def open_reader(database: str) -> LogReader:
     return SqliteReader(sqlite_file(database), offline=True)
 
 
+def open_live_reader(database: str) -> LogReader:
+    """For a tool that follows what a running ledger writes."""
+    if database.startswith(POSTGRESQL):
+        _require_driver()
+        return PostgresReader(database)
+    return SqliteReader(sqlite_file(database))
+
+
 def open_audit(database: str) -> Audit:
     """For `ledger.fsck`, also beside a running ledger; raises StorageFailed or NotFound when it cannot be read."""
     if database.startswith(POSTGRESQL):

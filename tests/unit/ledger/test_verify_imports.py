@@ -1,4 +1,4 @@
-"""An auditor installs almost nothing: the verifier imports no SQLAlchemy, no gRPC, no protobuf, only cryptography."""
+"""An auditor installs almost nothing: verifier, evidence and replay import nothing but cryptography."""
 
 from __future__ import annotations
 
@@ -24,6 +24,9 @@ sys.meta_path.insert(0, Blocker())
 
 from pathlib import Path
 
+import ledger.evidence_folder
+import ledger.refused
+import ledger.replay
 from ledger.policy import LogPolicy
 from ledger.verify import verify_export
 
