@@ -29,7 +29,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -91,7 +91,8 @@ class Nursery:
     def close(self) -> None:
         """Leaves no process behind, also when a test has failed."""
         if self._living is not None:
-            os.kill(self._living, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.kill(self._living, signal.SIGKILL)
         assert self._process.stdin is not None
         self._process.stdin.close()
 
@@ -179,7 +180,8 @@ class KilledLog:
 
     def kill(self) -> None:
         """The process has no chance to end anything."""
-        os.kill(self._pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # its status will tell
+            os.kill(self._pid, signal.SIGKILL)
         status = self._lives.end()
         assert status == -signal.SIGKILL, f"ended by itself with {status}; see {self.folder.path / 'journal'}"
 
