@@ -23,6 +23,7 @@ from ledger_service.storages import SQLITE_FILE, sqlite_file
 
 MAX_WITNESSES = 64
 """Most witnesses one log asks: each new checkpoint costs one call to each of them."""
+MAX_HOURS_BETWEEN_TIMESTAMPS = 24 * 366
 
 
 def _checked_database(address: str) -> str:
@@ -69,11 +70,14 @@ class WitnessTable(_Table):
 
 
 class TimestampsTable(_Table):
-    """Timestamps by an authority that is no party: where they are kept, who gives them, and who vouches for it."""
+    """Timestamps by an authority that is no party: where they are kept, who gives them, who vouches for it, how often
+    it is asked.
+    """
 
     folder: Path
     url: Annotated[str, Field(pattern=r"^https?://[^\s]+$")]
     roots: Path
+    every_hours: Annotated[int, Field(ge=0, le=MAX_HOURS_BETWEEN_TIMESTAMPS)] = 24
 
     def inside(self, folder: Path) -> TimestampsTable:
         """The same table with its paths taken relative to `folder`."""

@@ -33,6 +33,7 @@ from ledger_service.keys import load_signer
 from ledger_service.servicer import appendable, ledger_service
 from ledger_service.storages import open_storage
 from ledger_service.timestamp_recorder import TimestampRecorder
+from ledger_service.timestamp_requester import TimestampRequester
 from ledger_service.witness_client import GrpcWitness
 
 Answer = TypeVar("Answer")
@@ -46,7 +47,7 @@ class EmbeddedLedger:
         log: Log,
         access_record: AccessRecord,
         channels: Sequence[grpc.aio.Channel] = (),
-        timestamps: TimestampRecorder | None = None,
+        timestamps: Sequence[TimestampRecorder | TimestampRequester] = (),
     ) -> None:
         """`channels` to the witnesses are closed with the log."""
         self._log = log
@@ -76,9 +77,11 @@ class EmbeddedLedger:
             log = Log(LogParts(signer, anchors.log_policy, storage, config.second_place, witnesses))
         except LedgerError as error:
             raise translate(error) from error
-        folder = None if config.timestamps is None else config.timestamps.folder
-        recorder = None if folder is None else TimestampRecorder(log, anchors.log_policy, folder)
-        return cls(log, AccessRecord(log, signer), list(channels.values()), recorder)
+        timestamps: list[TimestampRecorder | TimestampRequester] = []
+        if config.timestamps is not None:
+            recorder = TimestampRecorder(log, anchors.log_policy, config.timestamps.folder)
+            timestamps = [TimestampRequester(log.published, config.timestamps), recorder]
+        return cls(log, AccessRecord(log, signer), list(channels.values()), timestamps)
 
     def services(self) -> list[Service]:
         """For the server of the embedding process."""
@@ -86,12 +89,12 @@ class EmbeddedLedger:
 
     async def run(self) -> None:
         """The log's work; never ends by itself."""
-        recording = None if self._timestamps is None else asyncio.create_task(self._timestamps.run())
+        beside = [asyncio.create_task(part.run()) for part in self._timestamps]
         try:
             await self._log.run()
         finally:
-            if recording is not None:
-                recording.cancel()
+            for task in beside:
+                task.cancel()
             for channel in self._channels:
                 await channel.close()
 
