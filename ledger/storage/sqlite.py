@@ -16,6 +16,7 @@ from pathlib import Path
 
 from ledger.errors import HeadConflict, StorageFailed
 from ledger.storage.interface import Batch, Head, Record, key_binding
+from ledger.storage.sqlite_checkpoints import WalCheckpoints
 from ledger.storage.sqlite_connection import connect_writer, storage_errors
 from ledger.storage.sqlite_reader import SqliteReader
 
@@ -35,6 +36,7 @@ class SqliteStorage(SqliteReader):
 
     def __init__(self, path: Path) -> None:
         self._lock = _lock(path)
+        self._checkpoints = WalCheckpoints(path)
         try:
             self._writer: sqlite3.Connection | None = connect_writer(path)
             super().__init__(path)
@@ -54,6 +56,7 @@ class SqliteStorage(SqliteReader):
         except BaseException:
             self._abandon()
             raise
+        self._checkpoints.committed(writer, len(batch.records))
 
     def put_checkpoint(self, size: int, note: bytes) -> None:
         """As LogStorage. NORMAL sync: it may be lost in a power cut, and is then older than it could be."""
@@ -72,6 +75,7 @@ class SqliteStorage(SqliteReader):
     def close(self) -> None:
         """As LogReader."""
         super().close()
+        self._checkpoints.close()
         self._abandon()
         os.close(self._lock)
 

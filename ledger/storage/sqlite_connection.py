@@ -24,8 +24,8 @@ CACHE_KIB = 64 * 1024
 """Pages the writer keeps: keys and tokens are random, so each entry of a large log touches other pages of their
 indexes. With SQLite's 2 MB a log of a million entries was a quarter slower than a small one.
 """
-CHECKPOINT_PAGES = 8000
-"""The write-ahead log is copied into the file every 32 MB and not every 4: pages touched again are then copied once."""
+CHECKPOINT_PAGES = 32000
+"""At 128 MB of write-ahead log a commit copies it itself; `sqlite_checkpoints` sees to it that it hardly ever must."""
 BUSY_SECONDS = 5.0
 """How long a connection waits for another's lock. Only accidents make it wait: there is one writer, and
 WAL readers do not block.

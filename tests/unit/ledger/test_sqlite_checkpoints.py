@@ -1,0 +1,119 @@
+"""The write-ahead log is copied beside the commits: it stays small, nothing waits for it, nothing is lost by it."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from threading import Event
+
+import pytest
+
+from ledger.chain import Chain
+from ledger.storage import sqlite_checkpoints
+from ledger.storage.sqlite import SqliteStorage
+from ledger.storage.sqlite_checkpoints import COPY, WalCheckpoints
+from tests.support.log_batches import batch_after, head_of, opened
+from tests.support.witnessed_log import ORIGIN
+
+BATCH = 8
+
+
+@pytest.fixture(autouse=True)
+def few_entries(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite_checkpoints, "ENTRIES", 3 * BATCH)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "ledger.db"
+
+
+class Growing:
+    """A log that is appended to."""
+
+    def __init__(self, storage: SqliteStorage) -> None:
+        self.storage = storage
+        self.chain = Chain(ORIGIN)
+
+    def append(self) -> None:
+        batch, grown = batch_after(self.chain, opened(BATCH, self.chain.size))
+        self.storage.append(head_of(self.chain), batch)
+        self.chain = grown
+
+
+def test_the_log_stays_small_and_the_file_holds_everything(path: Path) -> None:
+    growing = Growing(SqliteStorage.open(path))
+    sizes = []
+    for _ in range(120):
+        growing.append()
+        copying = growing.storage._checkpoints._copying
+        if copying is not None:
+            copying.result()  # as if the disk were fast
+        sizes.append(path.with_name("ledger.db-wal").stat().st_size)
+    assert max(sizes) < 5 * sizes[0]  # it is begun anew, and not only added to
+    assert growing.storage.head() == head_of(growing.chain)
+    growing.storage.close()
+
+
+def test_commits_go_on_while_it_is_copied(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    may_end, copies = Event(), []
+
+    def copy_slowly(_: Path) -> None:
+        copies.append("beside")
+        may_end.wait(10)
+
+    monkeypatch.setattr(sqlite_checkpoints, "_copy_beside", copy_slowly)
+    monkeypatch.setattr(sqlite_checkpoints, "_copy", lambda _: copies.append("rest"))
+    growing = Growing(SqliteStorage.open(path))
+    for _ in range(10):
+        growing.append()
+    assert growing.storage.head().size == 10 * BATCH
+    assert copies == ["beside"]
+    may_end.set()
+    growing.storage._checkpoints._copying.result()  # type: ignore[union-attr]
+    growing.append()
+    assert copies == ["beside", "rest"]
+    growing.storage.close()
+
+
+def test_a_copy_begins_only_when_there_is_something_to_copy(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise a bug of SQLite before 3.51.3 could strike: see the module."""
+    begun_with: list[tuple[int, int]] = []
+    copy_beside = sqlite_checkpoints._copy_beside
+
+    def watched(place: Path) -> None:
+        header = path.with_name("ledger.db-shm").read_bytes()
+        frames, copied = (int.from_bytes(header[at : at + 4], "little") for at in (16, 96))
+        begun_with.append((frames, copied))
+        copy_beside(place)
+
+    monkeypatch.setattr(sqlite_checkpoints, "_copy_beside", watched)
+    growing = Growing(SqliteStorage.open(path))
+    for _ in range(60):
+        growing.append()
+    growing.storage.close()
+    assert len(begun_with) >= 5
+    assert all(copied < frames for frames, copied in begun_with)
+
+
+def test_a_copy_that_fails_costs_no_entry(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite_checkpoints, "COPY", "SELECT * FROM nothing")
+    growing = Growing(SqliteStorage.open(path))
+    for _ in range(12):
+        growing.append()
+    growing.storage.close()
+    again = SqliteStorage.open(path)
+    assert again.head() == head_of(growing.chain)
+    again.close()
+
+
+def test_closing_waits_for_a_copy(path: Path) -> None:
+    SqliteStorage.open(path).close()
+    checkpoints, writer = WalCheckpoints(path), sqlite3.connect(path)
+    checkpoints.committed(writer, 3 * BATCH)
+    copying = checkpoints._copying
+    checkpoints.close()
+    assert copying is not None
+    assert copying.done()
+    writer.close()
+    assert COPY.endswith("(PASSIVE)")  # waits for nobody, and nobody for it
