@@ -7,8 +7,9 @@ core: a long request has two.
 
 The first request under a key waits for nothing wide. Its thread begins with tables that pay for themselves within one
 request (0.1 s at 3072 bits), and `prepare` lets that happen while the request is still being checked. The process is
-started once nothing is being asked; a key whose pool keeps running dry gets wider tables here too. Without a process
-(`process = false`, or when none can be started) the thread fills the pools, in small portions and only while idle.
+started once nothing is being asked. A key whose pool keeps running dry gets wider tables here too, as soon as what was
+computed with the narrow ones would have paid for them. Without a process (`process = false`, or when none can be
+started) the thread fills the pools, in small portions and only while idle.
 
 Concurrency: one instance per process, used from its event loop. After a snapshot of the machine was restored, restart
 the adapter: pools are never persisted.
@@ -37,8 +38,8 @@ FILL_PORTION = 4
 """randomizers made in one go, some milliseconds each: as long as a request may wait for the thread."""
 FIRST_REQUEST = 32
 """ciphertexts of a usual request: for so many the first tables are made."""
-DRY = 64
-"""randomizers computed inline until wider tables pay."""
+WIDER = 2
+"""bits of window that a rebuilding must gain: each costs twice as much as the one before, so that few are made."""
 WORKER_LIFE = 1 << 11
 """randomizers of a process until its tables have paid for themselves, within the budget: some hundred requests."""
 RESTART_SECONDS = 60.0
@@ -54,27 +55,28 @@ class ActiveKey:
         """Builds the first tables; nothing runs yet."""
         self._key = key
         self._budget = settings.table_megabytes * 1024 * 1024
-        self._many = settings.pool if settings.process else WORKER_LIFE
         self.pool = RandomizerPool(self._encryptor(FIRST_REQUEST), settings.pool)
         self._worker: RandomizerWorker | None = None
         if settings.process:
             self._worker = RandomizerWorker(self.pool, window_for(key, WORKER_LIFE, self._budget))
         self._started = -RESTART_SECONDS
-        self._inline = 0
+        self._computed = FIRST_REQUEST
 
     def encrypt(self, positions: Sequence[int]) -> bytes:
         """Fixed-width ciphertexts, joined, in order; raises PlaintextOutOfRange with the index only."""
-        self._inline += max(0, len(positions) - len(self.pool))
+        self._computed += max(0, len(positions) - len(self.pool))
         return self.pool.encrypt(positions)
 
     def improve(self) -> bool:
         """One piece of idle work for this key; False when there is none."""
-        if self._inline >= DRY and self.pool.encryptor.window < self._wide():
-            self.pool.encryptor = self._encryptor(self._many)
+        if window_for(self._key, self._computed, self._budget) >= self.pool.encryptor.window + WIDER:
+            self.pool.encryptor = self._encryptor(self._computed)
             return True
         if self._worker is not None and self._runs(self._worker):
             return False
-        return self.pool.fill(FILL_PORTION) > 0
+        made = self.pool.fill(FILL_PORTION)
+        self._computed += made
+        return made > 0
 
     def close(self) -> None:
         """Ends the process and forgets the randomizers."""
@@ -85,9 +87,6 @@ class ActiveKey:
     def _encryptor(self, ciphertexts: int) -> Encryptor:
         window = window_for(self._key, ciphertexts, self._budget)
         return Encryptor(self._key, window=window, memory_budget_bytes=self._budget)
-
-    def _wide(self) -> int:
-        return window_for(self._key, self._many, self._budget)
 
     def _runs(self, worker: RandomizerWorker) -> bool:
         """The process runs, if need be from now on; one that died is replaced, but not all the time."""

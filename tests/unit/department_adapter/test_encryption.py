@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from itertools import pairwise
 
 import pytest
 from structlog.testing import capture_logs
@@ -13,7 +14,7 @@ from structlog.testing import capture_logs
 from department_adapter import encryption as module
 from department_adapter.config import EncryptionTable
 from department_adapter.encryption import ActiveKey, Encryption
-from paillier.encryption import table_bytes
+from paillier.encryption import table_bytes, window_for
 from paillier.errors import MemoryBudgetTooSmall, PlaintextOutOfRange
 from paillier.private import PrivateKey
 from paillier.public_key import PublicKey
@@ -69,7 +70,7 @@ async def test_nothing_repeats(encryption: Encryption) -> None:
 async def test_nothing_repeats_between_pool_process_thread_and_wider_tables(
     encryption: Encryption, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "DRY", 10)
+    monkeypatch.setattr(module, "WIDER", 1)
     key = key_2048().public
     parts = []
     async with kept_ready(encryption):
@@ -156,19 +157,39 @@ def test_the_first_tables_pay_within_one_request() -> None:
 
 
 async def test_a_key_whose_pool_runs_dry_gets_wider_tables_while_idle(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "DRY", 10)
-    encryption = Encryption(EncryptionTable(active_keys=1, pool=200, process=False))
+    """In few steps: with what was computed so far they would have paid already."""
     key = key_2048().public
-    await encryption.encrypt(key, [1] * 9)
+    made = ActiveKey(key, EncryptionTable(process=False))
+    windows = [made.pool.encryptor.window]
+    monkeypatch.setattr(made.pool, "fill", lambda _: 0)
+    monkeypatch.setattr(made.pool, "encrypt", lambda _: b"")
+    for _ in range(64):
+        made.encrypt([1] * 50)
+        while made.improve():
+            windows.append(made.pool.encryptor.window)
+    assert all(wider >= narrower + module.WIDER for narrower, wider in pairwise(windows))
+    assert 1 < len(windows) <= 4
+    assert window_for(key, 64 * 50, 80 << 20) < windows[-1] + module.WIDER
+
+
+async def test_wider_tables_encrypt_as_the_first_ones_do(encryption: Encryption) -> None:
+    key = key_2048().public
+    await encryption.encrypt(key, [1])
     made = active(encryption, key)
     narrow = made.pool.encryptor.window
-    made.improve()
-    assert made.pool.encryptor.window == narrow
-    await encryption.encrypt(key, [1] * 30)
-    made.improve()
+    made._computed = 1000
+    assert made.improve()
     assert made.pool.encryptor.window > narrow
     assert opened(key_2048(), await encryption.encrypt(key, [9, 8])) == [9, 8]
-    encryption.close()
+
+
+async def test_what_the_thread_fills_counts_towards_wider_tables() -> None:
+    made = ActiveKey(key_2048().public, EncryptionTable(table_megabytes=8, pool=300, process=False))
+    before = made.pool.encryptor.window
+    while made.improve():
+        pass
+    assert len(made.pool) == 300
+    assert made.pool.encryptor.window > before
 
 
 async def test_a_process_that_died_is_replaced_but_not_all_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
