@@ -2,7 +2,7 @@
 
 The standard library's sqlite3, not SQLAlchemy: an auditor can then verify, search and export a database file
 with nothing installed but `cryptography`; pragmas, transactions and read-only opening are said once, here,
-and not through a pool's events; and the other implementation (PostgreSQL) is COPY and an advisory lock, which
+and not through a pool's events; and the other implementation (PostgreSQL) is arrays and an advisory lock, which
 no common layer would share. Schema versions: `ledger.storage.migrations`.
 """
 

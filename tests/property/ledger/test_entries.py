@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ledger.entry import Entry, encode, parse
 from ledger.errors import EntryInvalid
-from ledger.kinds import KINDS
+from ledger.kinds import KINDS, Form, identifier, timestamp
 from tests.property.ledger.strategies import ENTRIES, KIND_AND_BODY
 from tests.vectors.ledger import independent
 
@@ -97,3 +97,27 @@ def test_no_field_takes_a_surprise(kind_and_body: tuple[str, dict], data: st.Dat
     with pytest.raises(EntryInvalid) as raised:
         KINDS[kind].check({**body, name: surprise})
     assert raised.value.field == f"body.{name}"
+
+
+FORMS = {form.text: form for kind in KINDS.values() for form in (*kind.required.values(), *kind.optional.values())}
+NEARLY = st.from_regex(
+    r"[0-9a-z]{1,19}|[0-9a-z]{2}[0-9]{6}[0-9a-z]{10}|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z",
+    fullmatch=True,
+)
+
+
+@given(st.sampled_from([*FORMS.values(), identifier, timestamp]), NEARLY | st.text(max_size=70))
+def test_a_shortcut_admits_nothing_that_the_check_refuses(form: Form, text: str) -> None:
+    if form.admits is not None and form.admits(text):
+        form.check(text, "field")
+
+
+@given(KIND_AND_BODY)
+def test_shortcuts_admit_nearly_all_that_is_good(kind_and_body: tuple[str, dict]) -> None:
+    """Otherwise they would be of no use: hashes and choices always, and no good value is refused."""
+    kind, body = kind_and_body
+    for name, value in body.items():
+        form = {**KINDS[kind].required, **KINDS[kind].optional}[name]
+        if form.text in ("hex16", "hex32", "reason") or form.text.startswith("`"):
+            assert form.admits is not None
+            assert form.admits(value)
