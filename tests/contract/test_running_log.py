@@ -90,6 +90,23 @@ async def test_an_old_backup_is_never_signed_over(
     storage.close()
 
 
+async def test_an_old_backup_with_a_second_place_as_old_is_stopped_by_the_witnesses(
+    kind: StorageKind, place: str, folder: LogFolder
+) -> None:
+    async with folder.running() as log:
+        await log.append(KIND, transition(), "first")
+    old_place = folder.second_place.read_bytes()
+    with backup(kind, place):
+        async with folder.running() as log:
+            await log.append(KIND, transition(1), "second")
+    folder.second_place.write_bytes(old_place)
+    async with folder.running() as log:
+        await eventually(lambda: is_read_only(log))
+        with pytest.raises(LedgerRolledBack, match="witnesses"):
+            await log.append(KIND, transition(2), "third")
+    assert folder.stored_size() == 2
+
+
 def test_a_second_sequencer_is_kept_out(kind: StorageKind, place: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(postgres_connection, "LOCK_SECONDS", 1)
     storage = kind.open(place)
