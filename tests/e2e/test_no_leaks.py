@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from base64 import urlsafe_b64decode
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -83,9 +84,27 @@ def test_no_private_key_and_no_passphrase(demo_run: DemoRun, texts: dict[str, st
     assert [place for place, text in texts.items() if "PRIVATE KEY" in text] == []
     files = [*demo_run.directory.rglob("*.key"), *demo_run.directory.rglob("paillier.key.json")]
     lines = {line for path in files for line in path.read_text().splitlines() if len(line) >= KEY_LINE}
+    lines |= {line.rpartition(":")[2] for line in lines if line.startswith("consentgate-key-encryption-key")}
     lines |= {path.read_text().strip() for path in demo_run.directory.rglob("passphrase")}
     assert len(lines) >= len(files)
     assert found(lines, texts) == []
+
+
+def test_the_gateways_databases_name_no_company(demo_run: DemoRun, texts: dict[str, str]) -> None:
+    """Nor do its key database and the files that SQLite keeps beside them: whoever copies them learns of no company."""
+    codes = [company.code for company in sample_companies(extract())]
+    files = sorted(demo_run.directory.rglob("gateway/*/*.db*"))
+    assert {path.name for path in files} >= {"gateway.db", "keys.db"}
+    asked = next(path for path in files if path.name == "gateway.db").read_bytes()
+    assert b"query.release" in asked, "an empty database proves nothing"
+    for path in files:
+        content = path.read_bytes()
+        readable = content + b"".join(
+            b"\x00" + urlsafe_b64decode(run[offset : len(run) - (len(run) - offset) % 4])
+            for run in re.findall(rb"[A-Za-z0-9_-]{16,}", content)
+            for offset in range(4)
+        )
+        assert [code for code in codes if code.encode() in readable] == []
 
 
 def test_no_decrypted_score_beside_its_name(demo_run: DemoRun, texts: dict[str, str]) -> None:

@@ -11,6 +11,7 @@ from alembic import autogenerate
 from alembic.migration import MigrationContext
 from sqlalchemy import text
 
+from consentgate import traces
 from consentgate.database import Database
 from consentgate.errors import ConsentgateError, ErrorCode
 from gateway.consent import Move
@@ -20,6 +21,7 @@ from gateway.store.models import Base
 from tests.support.federation import hex16
 from tests.support.gateway_house import House, furnish, store_in
 from tests.support.postgresql import NoPostgresql, postgresql_server
+from tests.unit.gateway.test_sealing_migration import in_clear, used
 
 
 @pytest.fixture(scope="module")
@@ -123,3 +125,30 @@ async def test_erasure(house: House) -> None:
     assert erase(house.database, company.subject, house.clock) == Erased(consents=1, requests=1, company=True)
     assert await house.upkeep.round()
     assert prove(house.database, company.subject, company.code, house.federation.anchors).complete
+
+
+async def test_rows_of_an_older_program_are_sealed(tmp_path: Path, server: str) -> None:
+    """Numbers go on where they stood, which here is a sequence's affair."""
+    before, after = tmp_path / "before", tmp_path / "after"
+    for folder in (before, after):
+        folder.mkdir()
+    old = House(before)
+    await old.settle()
+    await used(old)
+    empty = Database(server)
+    empty.transact(lambda session: session.execute(text("DROP SCHEMA public CASCADE; CREATE SCHEMA public")))
+    empty.close()
+    in_clear(old, server)
+    furnish(after)
+    new = House(after, old.federation, database_url=server)
+    new.clock, new.ledger, new.departments = old.clock, old.ledger, old.departments
+    new.restart()
+    migrate.upgrade(new.database)
+    code = old.federation.company.code
+    assert new.database.transact(lambda session: traces.places_of(session, code)) == {}
+    (own,) = await new.consents.own(new.company(), None, 9)
+    assert (own.state.value, own.uses) == ("PAUSED", 2)
+    await new.consents.move(new.transition("RESUME"), Move.RESUME, new.company())
+    assert new.open_score(await new.score(new.request("new"))) == new.federation.plaintext_score()
+    new.close()
+    old.close()
