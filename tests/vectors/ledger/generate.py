@@ -1,10 +1,11 @@
 """Writes the ledger's vectors next to this file: `python -m tests.vectors.ledger.generate`.
 
 Origin: made by the package `ledger` under published TEST keys, all of it deterministic. `good/` is an export, its
-policy file and two receipts as files; the JSON files list bad inputs, each named by its defect, with the error that
-finds it (docs/ledger-format.md section 8). `rfc6962.json` holds the 8-leaf tree that Certificate Transparency's own
-tests use: its roots are written down, not computed. Independent check: tests/unit/ledger/test_vectors.py verifies
-everything with `independent.py`, a second implementation that uses nothing of `ledger`.
+policy file, two receipts and bundles of evidence as files; the JSON files list bad inputs, each named by its defect,
+with the error that finds it (docs/ledger-format.md sections 8 and 15). `rfc6962.json` holds the 8-leaf tree that
+Certificate Transparency's own tests use: its roots are written down, not computed. Independent check:
+tests/unit/ledger/test_vectors.py and test_evidence_vectors.py verify everything with `independent.py` and
+`independent_evidence.py`, a second implementation that uses nothing of `ledger`.
 
 Bytes stand in the JSON files as text, or as {"base64": …} where they are no UTF-8.
 """
@@ -23,6 +24,7 @@ from tests.vectors.ledger.bad_exports import export_cases
 from tests.vectors.ledger.bad_leaves import leaf_cases
 from tests.vectors.ledger.bad_notes import note_cases
 from tests.vectors.ledger.bad_receipts import receipt_cases
+from tests.vectors.ledger.evidence import bundles, evidence_cases
 from tests.vectors.ledger.log import export_files, vector_log
 from tests.vectors.ledger.policies import GOOD_POLICIES, policy_cases
 from tests.vectors.ledger.rfc6962 import merkle_vectors
@@ -41,6 +43,18 @@ def vectors() -> dict[str, bytes]:
     for index in RECEIPTS:
         receipt = log.receipt(index, COSIGNED_AT)
         files[f"good/receipt-{index}.leaf"], files[f"good/receipt-{index}.proof"] = receipt.leaf, receipt.proof
+    good_evidence = bundles()
+    for name, bundle in good_evidence.items():
+        files |= {f"good/evidence/{name}/{file}": content for file, content in bundle.items()}
+    evidence = [
+        {
+            "name": case.name,
+            "of": case.of,
+            "error": case.error,
+            "files": _differences(good_evidence[case.of], case.files),
+        }
+        for case in evidence_cases()
+    ]
     exports = [
         {"name": case.name, "error": case.error, "files": _differences(good, case.files)} for case in export_cases(log)
     ]
@@ -57,6 +71,7 @@ def vectors() -> dict[str, bytes]:
     notes = [{"name": case.name, "error": case.error, "note": encoded(case.note)} for case in note_cases(log)]
     policies = [{"name": case.name, "line": case.line, "policy": case.policy} for case in policy_cases()]
     files["bad-exports.json"] = _json(exports)
+    files["bad-evidence.json"] = _json(evidence)
     files["bad-receipts.json"] = _json(receipts)
     files["bad-leaves.json"] = _json(leaves)
     files["bad-notes.json"] = _json(notes)
