@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from consentgate import logs
 from consentgate.anchors import Anchors
 from consentgate.database import Database
 from consentgate.errors import ConsentgateError, ErrorCode
@@ -37,6 +38,12 @@ from tests.support.running_log import KIND, LogFolder, eventually, transition
 CORRUPT = ("customs", "courts", "regulator")
 """Witnesses that forget when they are told to: three of four are a quorum."""
 HONEST = "tax"
+
+
+@pytest.fixture(autouse=True)
+def unconfigured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other tests of this process capture logs."""
+    monkeypatch.setattr(logs, "configure", lambda *_: None)
 
 
 class House:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from consentgate import logs
 from consentgate.database import Database
 from consentgate.errors import ConsentgateError, ErrorCode
 from consentgate.terminal import ExitCode
@@ -36,6 +37,12 @@ from tests.unit.department_adapter.ledger_entries import (
 )
 
 RECENT, LONG_AGO = NOW - timedelta(minutes=1), NOW - timedelta(minutes=30)
+
+
+@pytest.fixture(autouse=True)
+def unconfigured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other tests of this process capture logs."""
+    monkeypatch.setattr(logs, "configure", lambda *_: None)
 
 
 def history() -> WitnessedLog:
