@@ -39,6 +39,7 @@ from ledger.errors import NotFound, StorageFailed
 from ledger.fsck import fsck
 from ledger.proof import TlogProof
 from ledger.second_place import SecondPlace
+from ledger.storage import sqlite_checkpoints
 from ledger.storage.interface import LogReader
 from ledger.verify import verify_leaves, verify_receipt
 from tests.contract.log_storages import POSTGRESQL, SQLITE
@@ -61,6 +62,8 @@ BIRTH_SECONDS = 60.0
 """Until a life must have acknowledged something; the log opens without anybody's help."""
 LIVES_PER_LOG = 10
 """Then a new one: so deaths meet new databases too, and reading all of a log after each death stays cheap."""
+COPIED_AFTER = (1, 8, 64, sqlite_checkpoints.ENTRIES)
+"""In every life the write-ahead log is copied after other numbers of entries: deaths also meet that at every moment."""
 STRIKE_EVERY = 5
 """One of so many lives also sees its database server fail."""
 ALL = 10_000_000
@@ -175,7 +178,10 @@ class KilledLog:
         path = self.folder.path / f"acknowledged-{self._life}"
         # Each writer first repeats what was acknowledged to it last.
         starts = [max(0, number - 1) for number in self._next[:writers]]
-        self._pid = self._lives.begin(Life(str(self.folder.path), self._database, str(path), starts, count, stopped))
+        copied = self._chance.choice(COPIED_AFTER)
+        self._pid = self._lives.begin(
+            Life(str(self.folder.path), self._database, str(path), starts, count, copied, stopped)
+        )
         return path
 
     def kill(self) -> None:
