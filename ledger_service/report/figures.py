@@ -12,8 +12,10 @@ from ledger_service.report.tally import DAY, MONTH
 MAX_DAYS = 92
 """A quarter is drawn day by day, anything longer by months, and beyond MAX_MONTHS by years."""
 MAX_MONTHS = 60
-YEAR = 4
-"""Characters of an ISO 8601 time that name the year."""
+MAX_YEARS = 100
+"""Only a ledger whose clock was wrong has more; its report must still be drawn."""
+YEAR, CENTURY = 4, 2
+"""Characters of an ISO 8601 time that name the year, and its hundreds."""
 MAX_NAMES = 20
 """Bars of a chart of names; the rest is one bar, `others`, and stands in the summary by name."""
 OTHERS = "others"
@@ -73,19 +75,22 @@ def by_category(counts: Counts) -> Chart:
 
 
 def _scale(days: Mapping[str, Decided], period: Bounds | None) -> tuple[list[str], int, str]:
-    """Labels of the time axis, their length, and what they are."""
+    """Labels of the time axis, their length (of an ISO 8601 date), and what they are; the finest that fits."""
     if not days:
         return [], DAY, "day"
-    first = date.fromisoformat(min(days) if period is None else period.not_before[:DAY])
-    last = date.fromisoformat(max(days))
+    first, last = date.fromisoformat(min(days)), date.fromisoformat(max(days))
     if period is not None:
+        first = date.fromisoformat(period.not_before[:DAY])
         last = date.fromisoformat(period.before[:DAY]) - timedelta(days=1)
-    every = [(first + timedelta(days=number)).isoformat() for number in range((last - first).days + 1)]
-    for length, unit, most in ((DAY, "day", MAX_DAYS), (MONTH, "month", MAX_MONTHS)):
-        labels = list(dict.fromkeys(day[:length] for day in every))
-        if len(labels) <= most:
-            return labels, length, unit
-    return list(dict.fromkeys(day[:YEAR] for day in every)), YEAR, "year"
+    if (last - first).days < MAX_DAYS:
+        return [(first + timedelta(days=number)).isoformat() for number in range((last - first).days + 1)], DAY, "day"
+    months = range(12 * first.year + first.month - 1, 12 * last.year + last.month)
+    if len(months) <= MAX_MONTHS:
+        return [f"{month // 12:04}-{month % 12 + 1:02}" for month in months], MONTH, "month"
+    if last.year - first.year < MAX_YEARS:
+        return [f"{year:04}" for year in range(first.year, last.year + 1)], YEAR, "year"
+    hundreds = range(first.year // 100, last.year // 100 + 1)
+    return [f"{hundred:02}" for hundred in hundreds], CENTURY, "hundred years"
 
 
 def _ranked(values: Mapping[str, Sequence[int]]) -> tuple[Bar, ...]:

@@ -143,6 +143,9 @@ def test_days_without_a_decision_are_drawn_too() -> None:
         ("2026-01-01", "2026-04-03", "Decisions by month", 4),
         ("2022-01-31", "2026-12-01", "Decisions by month", 60),
         ("2022-01-31", "2027-01-01", "Decisions by year", 6),
+        ("1927-12-31", "2026-01-01", "Decisions by year", 100),
+        ("1926-12-31", "2026-01-01", "Decisions by hundred years", 2),
+        ("0001-01-01", "9999-12-31", "Decisions by hundred years", 100),
     ],
 )
 def test_long_periods_are_drawn_in_larger_steps(first: str, last: str, title: str, bars: int) -> None:
