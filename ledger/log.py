@@ -213,9 +213,10 @@ class Log:
 
     async def _publish_head(self) -> None:
         begun = time.monotonic()
+        self._grown.clear()
         head = await asyncio.get_running_loop().run_in_executor(self._proving, self._head_signer.sign)
-        if head is None:
-            await asyncio.sleep(STORAGE_PAUSE_SECONDS)
+        if head is None:  # an empty log: until its first entry
+            await self._grown.wait()
             return
         current = self._cosigning.begin(head)
         await current.quorum(ROUND_SECONDS)
@@ -228,7 +229,7 @@ class Log:
     async def _grant_grace(self, current: Round) -> None:
         """While nobody waits for this head or a newer one, slower witnesses may join."""
         newest = self.published.newest
-        if newest is None or current.head.checkpoint.size > newest.checkpoint.size:
+        if newest is None or current.head.checkpoint.size > newest.checkpoint.size or self._has_news:
             return
         self._grown.clear()
         waits = [asyncio.create_task(current.complete()), asyncio.create_task(self._grown.wait())]
