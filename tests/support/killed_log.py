@@ -254,7 +254,9 @@ class KilledLog:
                 assert (again.existing, again.leaf) == (True, leaf)
                 assert TlogProof.parse(again.proof).index == self._index[key]
             await eventually(lambda: 0 < published_size(log) == self.folder.stored_size())
-            return await log.published.leaves(0, ALL), log.published.current().note
+            note = log.published.current().note
+        with closing(self.folder.open_reader()) as reader:
+            return reader.leaves(0, ALL), note
 
 
 @dataclass(frozen=True)
