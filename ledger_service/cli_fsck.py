@@ -18,6 +18,7 @@ from ledger.checkpoint import Checkpoint
 from ledger.fsck import FsckReport
 from ledger.fsck import fsck as examine
 from ledger.second_place import SecondPlace
+from ledger.storage.postgres_address import POSTGRESQL
 from ledger_service.cli_output import explaining, measuring
 from ledger_service.config import LedgerConfig
 from ledger_service.storages import open_audit
@@ -30,15 +31,18 @@ def fsck(
         Path | None, typer.Option("--config", "-c", help="The ledger's configuration (ledger.toml).")
     ] = None,
     database: Annotated[
-        Path | None, typer.Option(help="Instead: a database file, without a second place.", exists=True, dir_okay=False)
+        str | None,
+        typer.Option(help="Instead: a database file or a postgresql:// address, without a second place."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Result as JSON.")] = False,
 ) -> None:
     """Derive chain, tree, head and search columns from the stored leaves again, and compare."""
     if (config is None) == (database is None):
         raise typer.BadParameter("give either --config or --database")
+    if database is not None and not database.startswith(POSTGRESQL) and not Path(database).is_file():
+        raise typer.BadParameter("there is no such file", param_hint="--database")
     with explaining(as_json):
-        place, signed = (str(database), None) if config is None else _configured(LedgerConfig.load(config))
+        place, signed = (database or "", None) if config is None else _configured(LedgerConfig.load(config))
         report = examine_database(place, signed)
     lines = [f"{report.entries} entries, {_witnessed(report)}: nothing differs"]
     show(fsck_members(report), lines, as_json) if report.clean else end_with_findings(report, as_json)

@@ -52,6 +52,7 @@ def test_fsck_examines_any_database_and_knows_the_second_place(
 ) -> None:
     ended = run_command(app, ["fsck", "--config", config, "--json"])
     assert (ended.code, ended.members["clean"], ended.members["entries"]) == (ExitCode.OK, True, 4)
+    assert run_command(app, ["fsck", "--database", place]).code is ExitCode.OK
     alter(kind, place, ("UPDATE searchable SET reason = 'X' WHERE seq = 2", []))
     ended = run_command(app, ["fsck", "--config", config, "--json"])
     assert ended.code is ExitCode.INVALID

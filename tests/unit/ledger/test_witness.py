@@ -130,6 +130,21 @@ def test_a_fork_is_refused_and_the_history_kept(witness: Witness, path: Path, si
     assert Witness(witness_signer("tax"), POLICY.logs, path).refusals.forks() == [verdict]
 
 
+def test_another_tree_of_the_known_size_is_kept_whatever_the_log_says_it_believed(witness: Witness) -> None:
+    """A log that names another old size gets a conflict for an answer, and does not get away with it."""
+    honest, fork = history(5), history(1)
+    for _ in range(4):
+        fork.append("log.closed", {}, NOW)
+    witness.add_checkpoint(0, [], head(honest, 5))
+    for note in (head(honest, 5), head(history(9), 9)):
+        with pytest.raises(WitnessConflict):
+            witness.add_checkpoint(0, [], note)
+    assert witness.refusals.kept() == []
+    with pytest.raises(WitnessConflict):
+        witness.add_checkpoint(0, [], head(fork, 5))
+    assert witness.refusals.kept() == [Verdict.SAME_SIZE]
+
+
 def test_the_first_fork_is_kept(witness: Witness, path: Path) -> None:
     honest, fork, other = history(9), history(1), history(1)
     fork.append("log.closed", {}, NOW)

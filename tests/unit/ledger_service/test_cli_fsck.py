@@ -71,3 +71,4 @@ def test_missing_database(tmp_path: Path) -> None:
     ended = fsck("--config", write_ledger_config(tmp_path))
     assert ended.code is ExitCode.REFUSED
     assert "NOT_FOUND" in ended.err
+    assert fsck("--database", tmp_path / "none.db").code is ExitCode.USAGE
