@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from alembic import autogenerate
 from alembic.migration import MigrationContext
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from consentgate import traces
 from consentgate.database import Database
 from consentgate.errors import ConsentgateError, ErrorCode
 from gateway.consent import Move
 from gateway.erasure import Erased, erase, prove
-from gateway.store import migrate
-from gateway.store.models import Base
-from tests.support.federation import hex16
-from tests.support.gateway_house import House, furnish, store_in
+from gateway.store import erasures, migrate
+from gateway.store.models import Base, RequestRow
+from gateway.store.sealed_database import SealedDatabase
+from tests.support.federation import company_code, hex16
+from tests.support.gateway_house import KEY_FILE, House, furnish, store_in
 from tests.support.postgresql import NoPostgresql, postgresql_server
 from tests.unit.gateway.test_sealing_migration import in_clear, used
 
@@ -125,6 +128,60 @@ async def test_erasure(house: House) -> None:
     assert erase(house.database, company.subject, house.clock) == Erased(consents=1, requests=1, company=True)
     assert await house.upkeep.round()
     assert prove(house.database, company.subject, company.code, house.federation.anchors).complete
+
+
+async def test_requests_that_race_an_erasure_are_not_sealed_with_its_keys(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two databases have no common transaction: what the one notes must hold in the other."""
+    finish = erasures.finish
+
+    def hesitating(database: SealedDatabase) -> int:
+        time.sleep(0.5)
+        return finish(database)
+
+    monkeypatch.setattr("gateway.store.erasures.finish", hesitating)
+    await house.consents.move(house.transition("REVOKE"), Move.REVOKE, house.company())
+    house.clock.forward(hours=1)
+    subject = house.federation.company.subject
+
+    def erasing() -> int:
+        for _ in range(50):
+            with suppress(ConsentgateError):
+                return erase(house.database, subject, house.clock).consents
+        return 0
+
+    async def racer(number: int) -> ConsentgateError:
+        await asyncio.sleep(number * 0.1)
+        return await house.refused(house.request(f"racer {number}"), flow=house.new_flow())
+
+    racers = [racer(number) for number in range(8)]
+    done, *refused = await asyncio.gather(asyncio.to_thread(erasing), *racers)
+    if not done:
+        erase(house.database, subject, house.clock)
+    assert {error.code for error in refused} <= {ErrorCode.CONSENT_REVOKED, ErrorCode.CONSENT_NOT_FOUND}
+    used = await house.database.run(lambda session: set(session.execute(select(RequestRow.key_id)).scalars()))
+    assert house.database.keys.existing(used) == used
+    await house.upkeep.round()
+    assert prove(house.database, subject, None, house.federation.anchors).complete
+
+
+async def test_keys_on_postgresql(tmp_path: Path, url: str) -> None:
+    """The key database is any database: here on a server, where several gateways share it."""
+    reset = Database(url)
+    reset.transact(lambda session: session.execute(text("DROP SCHEMA public CASCADE; CREATE SCHEMA public")))
+    reset.close()
+    database = SealedDatabase(f"sqlite:///{tmp_path / 'main.db'}", url, tmp_path / KEY_FILE)
+    migrate.upgrade(database)
+    codes = [company_code(number) for number in range(3)] * 4
+    made = await asyncio.gather(*(asyncio.to_thread(database.keys.obtain, code, "group-a") for code in codes))
+    assert len({key.id for key in made}) == 3
+    assert database.keys.rewrap() == 3
+    assert database.keys.get(made[0].id) == made[0]
+    assert database.keys.destroy([made[0].id]) == 1
+    assert database.keys.get(made[0].id) is None
+    migrate.check(database)
+    database.close()
 
 
 async def test_rows_of_an_older_program_are_sealed(tmp_path: Path, server: str) -> None:

@@ -93,6 +93,22 @@ def test_check_goes_on_after_a_defect(gateway, config: Path) -> None:  # type: i
     assert "trust domain consentgate.test" in out
 
 
+def test_check_without_its_key_or_with_another(gateway, config: Path) -> None:  # type: ignore[no-untyped-def]
+    gateway("migrate", "--config", config)
+    (config.parent / KEY_FILE).unlink()
+    code, out, _ = gateway("check", "--config", config, "--json")
+    found = {finding["check"]: finding for finding in json.loads(out)["findings"]}
+    assert (code, found["subject keys"]["code"]) == (ExitCode.CONFIGURATION, "CONFIG_INVALID")
+    assert "gateway keygen" in found["subject keys"]["cure"]
+    key_encryption_key.create(config.parent / KEY_FILE)
+    code, out, _ = gateway("check", "--config", config, "--json")
+    found = {finding["check"]: finding for finding in json.loads(out)["findings"]}
+    assert (code, found["subject keys"]["verdict"]) == (ExitCode.CONFIGURATION, "ok")
+    assert "another key" in found["database"]["cure"]
+    code, _, err = gateway("serve", "--config", config)
+    assert (code, "subject_keys.key_encryption_key" in err) == (ExitCode.CONFIGURATION, True)
+
+
 def test_check_without_a_configuration(gateway, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     code, out, _ = gateway("check", "--config", tmp_path / "none.toml")
     assert code == ExitCode.CONFIGURATION

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from consentgate import traces
 from consentgate.errors import ConsentgateError, ErrorCode
@@ -161,6 +162,20 @@ async def test_requests_before_the_group_is_known_have_a_key_of_their_own(house:
     assert found is not None
     assert len(found.requests) == 1
     assert set(found.key_ids) == set(house.database.keys.of_company(code).values())
+
+
+async def test_a_transaction_that_fails_leaves_a_key_that_the_next_one_uses(house: House) -> None:
+    """The key database commits first: what is left leads nowhere, and nothing is made twice."""
+    code = house.federation.company.code
+    made: list[str] = []
+
+    def failing(session: Session) -> None:
+        made.append(data_key(session, code, "group-a").id)
+        raise ConsentgateError(ErrorCode.CONSENT_STATE)
+
+    with pytest.raises(ConsentgateError, match="CONSENT_STATE"):
+        house.database.transact(failing)
+    assert house.database.transact(lambda session: data_key(session, code, "group-a").id) == made[0]
 
 
 async def test_an_erasure_that_is_under_way_gives_a_new_key(used: House) -> None:
