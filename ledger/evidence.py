@@ -110,6 +110,12 @@ class Finding:
     returned: tuple[str, ...] = ()
     told: Told | None = None
 
+    @property
+    def cosigned_both(self) -> tuple[str, ...]:
+        """Of a fork: the witnesses that cosigned either side, which no witness does that keeps its promise."""
+        both = self.first.cosignatures.keys() & self.second.cosignatures.keys()
+        return tuple(sorted(both)) if self.verdict in FORKS else ()
+
 
 def judge(material: Material, policy: LogPolicy) -> Finding:
     """What two checkpoints show, by the keys of a policy; its quorum is not asked for: no witness makes a fork right.

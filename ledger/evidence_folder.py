@@ -89,6 +89,8 @@ def members(finding: Finding) -> dict[str, object]:
         found["prefix"] = {"size": finding.prefix.size, "root": finding.prefix.root.hex()}
     if finding.entries is not None:
         found["entries"] = [_entry(named) for named in finding.entries]
+    if finding.cosigned_both:
+        found["cosigned_both"] = list(finding.cosigned_both)
     if finding.returned:
         found["returned"] = list(finding.returned)
     if finding.told is not None:

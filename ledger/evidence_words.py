@@ -1,4 +1,8 @@
-"""Evidence in plain words: who signed what and when, what it proves and what it does not, and how to check it."""
+"""Evidence in plain words: who signed what and when, what it proves and what it does not, and how to check it.
+
+The words are part of the format `consentgate/evidence/v1`: who reads a bundle writes them again and compares. Other
+words are another version, beside this one; the vectors notice.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +25,7 @@ _FORK_LIMITS = (
     "Which of the two histories is the true one, and what else they differ in.",
     "When the log signed: its own signature bears no time. A cosignature bears its witness's time.",
     "Who did it: whoever had the log's signing key, be it its operator or a thief.",
-    "That a witness which cosigned one of the two did wrong. A witness sees one history; one that cosigned both, where"
-    " they differ, did not keep its promise.",
+    "That a witness which cosigned one of the two did wrong: it saw one history.",
 )
 _LIMITS = {
     Verdict.OTHER_ENTRY: _FORK_LIMITS,
@@ -39,7 +42,8 @@ _LIMITS = {
     ),
 }
 _CHECK = (
-    "ledger evidence explain <this folder> --policy <your own ledger-policy.txt>. The file keys.txt of this folder says"
+    "ledger evidence explain <this folder> --policy <your own ledger-policy.txt>, or ledger-verify --evidence, which"
+    " needs no more than one small package. The file keys.txt of this folder says"
     " with which keys it was made; whether these are the log's and the witnesses' keys, only your own policy can say."
     " Without this software: the notes are c2sp.org/signed-note, receipts c2sp.org/tlog-proof@v1, the proof is RFC 9162"
     " section 2.1.4.2; docs/ledger-format.md, section 15, says what is compared."
@@ -109,7 +113,7 @@ def lines(finding: Finding) -> list[str]:
     found += _wrapped(f"Conclusive: {'yes' if finding.conclusive else 'no'}. Dated by: {dated(finding)}.")
     for name, signed in (("first", finding.first), ("second", finding.second)):
         found += ["", *_signed(name, signed)]
-    found += ["", "What this proves", *_wrapped(proves(finding), "  ")]
+    found += ["", "What this proves", *_wrapped(f"{proves(finding)}{_faithless(finding)}", "  ")]
     found += ["", "What this does not prove"]
     for limit in limits(finding):
         found += _wrapped(limit, "  - ")
@@ -139,6 +143,13 @@ def _two_entries(entries: Sequence[NamedEntry]) -> str:
         " receipts lead to roots that the log signed. In an append-only log an entry keeps its place and its bytes for"
         " ever, so no such log has both trees: either entry is hidden from whoever was shown the other tree."
     )
+
+
+def _faithless(finding: Finding) -> str:
+    if not finding.cosigned_both:
+        return ""
+    names = ", ".join(finding.cosigned_both)
+    return f" Both sides were cosigned by {names}: who did so broke a witness's promise, or lost its memory."
 
 
 def _returned(finding: Finding) -> str:

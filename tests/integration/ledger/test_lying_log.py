@@ -151,6 +151,10 @@ async def test_a_forked_log_with_a_hidden_entry_is_caught_and_shown_to_strangers
         explained = command("evidence", "explain", bundle, "--anchors", house.anchors_file)
         assert (explained.code, explained.members["conclusive"]) == (ExitCode.OK, True)
         assert [checkpoint["size"] for checkpoint in explained.members["checkpoints"]] == [11, 13]
+        # Who helped is named, as far as the notes bear it, and the honest witness never is.
+        helped = set(explained.members.get("cosigned_both", []))
+        assert helped <= set(CORRUPT)
+        assert who == "witness" or helped
         verified = run_command(app, ["verify", "--evidence", bundle, *policy])
         assert "the log showed two histories" in verified.out
     assert [entry["index"] for entry in explained_entries(house)] == [10, 10]

@@ -145,6 +145,19 @@ def test_the_explanation_names_who_signed_what_and_when(tmp_path: Path) -> None:
     assert all(len(line) <= 130 for line in text.splitlines())
 
 
+def test_witnesses_that_cosigned_both_sides_are_named(tmp_path: Path) -> None:
+    """And nobody else is: most witnesses of a fork saw one side."""
+    fork = forked(3, 9, 9)
+    first, second = fork.honest.note(EARLIER), fork.other.note(LATER, witnesses=("customs", "courts", "regulator"))
+    finding = make_bundle(tmp_path / "bundle", Material(first, second), POLICY)
+    assert finding.cosigned_both == ("courts", "customs")
+    text = " ".join((tmp_path / "bundle" / "explanation.txt").read_text().split())
+    assert "Both sides were cosigned by courts.witness.test, customs.witness.test: who did so" in text
+    apart = Material(fork.honest.note(EARLIER, witnesses=("tax",)), second)
+    assert judge(apart, POLICY).cosigned_both == ()
+    assert judge(rolled_back(), POLICY).cosigned_both == ()  # of one history a witness may cosign every tree
+
+
 def test_a_verifier_sees_his_own_names(tmp_path: Path) -> None:
     make_bundle(tmp_path / "bundle", same_size(), POLICY)
     finding = read_bundle(tmp_path / "bundle", POLICY)
