@@ -11,14 +11,15 @@ import contextlib
 import fcntl
 import os
 import sqlite3
-from collections.abc import Sequence
+import threading
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ledger.errors import HeadConflict, StorageFailed
 from ledger.storage.interface import Batch, Head, Record, key_binding
 from ledger.storage.sqlite_checkpoints import WalCheckpoints
 from ledger.storage.sqlite_connection import connect_writer, storage_errors
-from ledger.storage.sqlite_reader import SqliteReader
+from ledger.storage.sqlite_reader import SqliteReader, look_up_keys
 
 LOCK_SUFFIX = ".lock"
 """Appended to the database's name; locked while a writer has it open."""
@@ -37,6 +38,7 @@ class SqliteStorage(SqliteReader):
     def __init__(self, path: Path) -> None:
         self._lock = _lock(path)
         self._checkpoints = WalCheckpoints(path)
+        self._busy = threading.Lock()
         try:
             self._writer: sqlite3.Connection | None = connect_writer(path)
             super().__init__(path)
@@ -44,8 +46,27 @@ class SqliteStorage(SqliteReader):
             os.close(self._lock)
             raise
 
+    def find_keys(self, keys: Sequence[str]) -> Mapping[str, int]:
+        """As LogReader. Between two appends by the writing connection: it keeps its pages and needs these very ones for
+        the next; a reader's are worthless after every commit.
+        """
+        if not self._busy.acquire(blocking=False):
+            return super().find_keys(keys)
+        try:
+            with storage_errors():
+                return look_up_keys(self._connected(), keys)
+        except BaseException:
+            self._abandon()
+            raise
+        finally:
+            self._busy.release()
+
     def append(self, expected: Head, batch: Batch) -> None:
         """As LogStorage."""
+        with self._busy:
+            self._append(expected, batch)
+
+    def _append(self, expected: Head, batch: Batch) -> None:
         try:
             writer = self._connected()
             with storage_errors():
@@ -60,8 +81,8 @@ class SqliteStorage(SqliteReader):
 
     def put_checkpoint(self, size: int, note: bytes) -> None:
         """As LogStorage. NORMAL sync: it may be lost in a power cut, and is then older than it could be."""
-        writer = self._connected()
-        with storage_errors():
+        with self._busy, storage_errors():
+            writer = self._connected()
             writer.execute("PRAGMA synchronous = NORMAL")
             try:
                 writer.execute(

@@ -49,13 +49,8 @@ class SqliteReader:
 
     def find_keys(self, keys: Sequence[str]) -> Mapping[str, int]:
         """As LogReader."""
-        found: dict[str, int] = {}
         with self._reading() as connection:
-            for start in range(0, len(keys), KEYS_PER_QUERY):
-                some = keys[start : start + KEYS_PER_QUERY]
-                marks = ",".join("?" * len(some))
-                found.update(connection.execute(f"SELECT key, seq FROM idempotency WHERE key IN ({marks})", some))  # noqa: S608 - only marks
-        return found
+            return look_up_keys(connection, keys)
 
     def search(self, filters: SearchFilters, after_seq: int | None, limit: int) -> list[bytes]:
         """As LogReader."""
@@ -86,6 +81,16 @@ class SqliteReader:
             connection.close()
             raise
         self._idle.put(connection)
+
+
+def look_up_keys(connection: sqlite3.Connection, keys: Sequence[str]) -> Mapping[str, int]:
+    """The seq of each key that is stored."""
+    found: dict[str, int] = {}
+    for start in range(0, len(keys), KEYS_PER_QUERY):
+        some = keys[start : start + KEYS_PER_QUERY]
+        marks = ",".join("?" * len(some))
+        found.update(connection.execute(f"SELECT key, seq FROM idempotency WHERE key IN ({marks})", some))  # noqa: S608 - only marks
+    return found
 
 
 def _read_node(connection: sqlite3.Connection, node: NodeId) -> bytes:
