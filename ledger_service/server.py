@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 from consentgate.anchors import Anchors
 from consentgate.error_status import translate
@@ -41,21 +42,31 @@ async def serve_ledger(config: LedgerConfig, *, allow_development_ca: bool = Fal
 
 
 async def serve_witness(config: WitnessConfig, *, allow_development_ca: bool = False) -> None:
-    """Serves until a signal; healthy while the state file can be read."""
+    """Serves until a signal; healthy while the state file can be read and nothing shows that the log forked."""
     anchors = Anchors.load(config.anchors)
     tls = TlsFiles(config.tls.certificate, config.tls.private_key, anchors.member_ca)
     witness = open_witness(config.witness, anchors.log_policy)
 
-    async def truth() -> None:
-        try:
-            await asyncio.to_thread(witness.known_size)
-        except LedgerError as error:
-            raise translate(error) from error
-
     server = await build_server(
-        tls, config.listen, [witness_service(witness)], truth=truth, allow_development_ca=allow_development_ca
+        tls,
+        config.listen,
+        [witness_service(witness)],
+        truth=partial(check_witness, witness),
+        allow_development_ca=allow_development_ca,
     )
     await serve_until_signal(server, ready_file=config.ready_file)
+
+
+async def check_witness(witness: Witness) -> None:
+    """Raises what is wrong with the witness, or LEDGER_INVALID while it keeps a fork: whoever watches it must know.
+    It cosigns all the same, one history as before.
+    """
+    try:
+        await asyncio.to_thread(witness.known_size)
+    except LedgerError as error:
+        raise translate(error) from error
+    if witness.refusals.forks():
+        raise ConsentgateError(ErrorCode.LEDGER_INVALID, field="witness")
 
 
 def open_witness(key: WitnessKey, policy: LogPolicy) -> Witness:

@@ -8,15 +8,17 @@ from pathlib import Path
 
 import grpc.aio
 import pytest
+from structlog.testing import capture_logs
 
 from consentgate.error_status import from_rpc_error
-from consentgate.errors import ErrorCode
+from consentgate.errors import ConsentgateError, ErrorCode
 from consentgate.v1 import ledger_pb2, ledger_pb2_grpc
-from ledger.errors import WitnessConflict, WitnessFailed
+from ledger.errors import ConsistencyInvalid, WitnessConflict, WitnessFailed
 from ledger.log import Log, LogParts
 from ledger.storage.sqlite import SqliteStorage
 from ledger.verify import verify_receipt
 from ledger.witness import Witness, utc_now
+from ledger_service.server import check_witness
 from ledger_service.witness_client import GrpcWitness
 from ledger_service.witness_servicer import witness_service
 from tests.support.ledger_server import BANK, DEPARTMENT, GATEWAY, LEDGER, channel, serving
@@ -122,3 +124,36 @@ async def test_a_log_reaches_its_quorum_over_grpc_with_one_witness_away(tmp_path
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
     assert [verify_receipt(receipt, POLICY).index for receipt in receipts] == [1, 2, 3]
+
+
+async def test_the_health_of_a_witness_tells_a_fork_that_it_keeps(witness: Witness, history: WitnessedLog) -> None:
+    fork = WitnessedLog(utc_now())
+    while len(fork.leaves) < len(history.leaves):
+        fork.append("log.closed", {}, utc_now())
+    witness.add_checkpoint(0, [], history.note(utc_now(), witnesses=()))
+    await check_witness(witness)
+    with pytest.raises(ConsistencyInvalid):
+        witness.add_checkpoint(5, [], fork.note(utc_now(), witnesses=()))
+    with pytest.raises(ConsentgateError) as caught:
+        await check_witness(witness)
+    assert caught.value.code is ErrorCode.LEDGER_INVALID
+    # Its own history is cosigned as before.
+    assert witness.add_checkpoint(5, [], history.note(utc_now(), witnesses=()))
+
+
+async def test_a_checkpoint_that_does_not_continue_is_an_alarm(
+    tmp_path: Path, history: WitnessedLog, witness: Witness
+) -> None:
+    other = WitnessedLog(utc_now(), "the log")
+    while len(other.leaves) < len(history.leaves):
+        other.append("log.closed", {}, utc_now())
+    async with (
+        serving(tmp_path, [witness_service(witness)], DEPARTMENT) as server,
+        channel(tmp_path, server.address, LEDGER, DEPARTMENT) as opened,
+    ):
+        client = GrpcWitness(opened)
+        await client.add_checkpoint(0, [], history.note(utc_now(), witnesses=()))
+        with capture_logs() as logs, pytest.raises(WitnessFailed):
+            await client.add_checkpoint(5, [], other.note(utc_now(), witnesses=()))
+    (alarm,) = [line for line in logs if line["event"].startswith("alarm")]
+    assert alarm == {"event": "alarm: a checkpoint does not continue the log", "count": 1, "log_level": "error"}
