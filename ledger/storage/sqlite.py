@@ -41,6 +41,7 @@ class SqliteStorage(SqliteReader):
         self._busy = threading.Lock()
         try:
             self._writer: sqlite3.Connection | None = connect_writer(path)
+            self._checkpoints.opened(self._writer)
             super().__init__(path)
         except BaseException:
             os.close(self._lock)
@@ -81,17 +82,23 @@ class SqliteStorage(SqliteReader):
 
     def put_checkpoint(self, size: int, note: bytes) -> None:
         """As LogStorage. NORMAL sync: it may be lost in a power cut, and is then older than it could be."""
-        with self._busy, storage_errors():
-            writer = self._connected()
-            writer.execute("PRAGMA synchronous = NORMAL")
+        with self._busy:
             try:
-                writer.execute(
-                    "INSERT INTO checkpoint (id, size, note) VALUES (1, ?, ?) ON CONFLICT (id) DO UPDATE"
-                    " SET size = excluded.size, note = excluded.note WHERE excluded.size >= checkpoint.size",
-                    (size, note),
-                )
-            finally:
-                writer.execute("PRAGMA synchronous = FULL")
+                with storage_errors():
+                    self._put_checkpoint(self._connected(), size, note)
+            except BaseException:
+                self._abandon()  # also because nobody knows how it synchronises now
+                raise
+
+    def _put_checkpoint(self, writer: sqlite3.Connection, size: int, note: bytes) -> None:
+        writer.execute("PRAGMA synchronous = NORMAL")
+        changed = writer.execute(
+            "INSERT INTO checkpoint (id, size, note) VALUES (1, ?, ?) ON CONFLICT (id) DO UPDATE"
+            " SET size = excluded.size, note = excluded.note WHERE excluded.size >= checkpoint.size",
+            (size, note),
+        ).rowcount
+        writer.execute("PRAGMA synchronous = FULL")
+        self._checkpoints.committed(writer, changed)
 
     def close(self) -> None:
         """As LogReader."""

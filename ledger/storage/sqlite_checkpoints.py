@@ -10,8 +10,11 @@ When ENTRIES were committed since the last time:
 SQLite before 3.51.3 has a rare bug here (sqlite.org/wal.html#walresetbug): a checkpoint that *begins while everything
 is copied already* may overlook that a commit just then begins the log anew. It needs step 1 on an empty log. Here step
 1 always follows a commit that followed the last step 3, so there is something to copy when it begins; until it has
-copied that, no commit can begin the log anew; and nobody else copies meanwhile. So that state is never reached, and
-readers cannot copy (`mode=ro`).
+copied that, no commit can begin the log anew; and nobody else copies meanwhile: commits do not copy by themselves
+(`wal_autocheckpoint = 0`), and readers cannot (`mode=ro`). So that state is never reached.
+
+What a killed process left is copied when the database is opened, so that the log stays small also where processes die
+before they come to ENTRIES.
 
 A copy that fails (disk full) loses nothing: the log keeps what it has, and step 3 tries again.
 """
@@ -40,8 +43,14 @@ class WalCheckpoints:
         self._copying: Future[None] | None = None
         self._entries = 0
 
+    def opened(self, writer: sqlite3.Connection) -> None:
+        """Before the first commit, and before anything is copied beside."""
+        _copy(writer)
+
     def committed(self, writer: sqlite3.Connection, entries: int) -> None:
-        """Right after each commit."""
+        """Right after each commit, also of a checkpoint's note (one entry); 0 when it changed nothing."""
+        if entries == 0:
+            return
         self._entries += entries
         if self._copying is not None:
             if self._copying.done():

@@ -24,8 +24,6 @@ CACHE_KIB = 64 * 1024
 """Pages the writer keeps: keys and tokens are random, so each entry of a large log touches other pages of their
 indexes. With SQLite's 2 MB a log of a million entries was a quarter slower than a small one.
 """
-CHECKPOINT_PAGES = 32000
-"""At 128 MB of write-ahead log a commit copies it itself; `sqlite_checkpoints` sees to it that it hardly ever must."""
 BUSY_SECONDS = 5.0
 """How long a connection waits for another's lock. Only accidents make it wait: there is one writer, and
 WAL readers do not block.
@@ -41,7 +39,7 @@ def connect_writer(path: Path) -> sqlite3.Connection:
             _begin_log_ahead(connection)
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
-            connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+            connection.execute("PRAGMA wal_autocheckpoint = 0")  # `sqlite_checkpoints` copies, and nobody else
             connection.execute("PRAGMA trusted_schema = OFF")
             _migrate(connection)
         except BaseException:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import pytest
 
 from ledger.chain import Chain
+from ledger.errors import StorageFailed
 from ledger.storage import sqlite_checkpoints
 from ledger.storage.sqlite import SqliteStorage
 from ledger.storage.sqlite_checkpoints import COPY, WalCheckpoints
@@ -65,6 +67,7 @@ def test_commits_go_on_while_it_is_copied(path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(sqlite_checkpoints, "_copy_beside", copy_slowly)
     monkeypatch.setattr(sqlite_checkpoints, "_copy", lambda _: copies.append("rest"))
     growing = Growing(SqliteStorage.open(path))
+    copies.clear()
     for _ in range(10):
         growing.append()
     assert growing.storage.head().size == 10 * BATCH
@@ -94,6 +97,63 @@ def test_a_copy_begins_only_when_there_is_something_to_copy(path: Path, monkeypa
     growing.storage.close()
     assert len(begun_with) >= 5
     assert all(copied < frames for frames, copied in begun_with)
+
+
+def test_the_log_of_a_quiet_ledger_stays_small_too(path: Path) -> None:
+    """Nothing is appended, and a freshly cosigned checkpoint is kept every second."""
+    storage = SqliteStorage.open(path)
+    sizes = []
+    for number in range(200):
+        storage.put_checkpoint(1, b"note %d" % number)
+        copying = storage._checkpoints._copying
+        if copying is not None:
+            copying.result()
+        sizes.append(path.with_name("ledger.db-wal").stat().st_size)
+    assert max(sizes[100:]) == max(sizes[:100])
+    storage.close()
+
+
+def test_what_a_killed_process_left_in_the_log_is_copied_at_the_next_start(path: Path, tmp_path: Path) -> None:
+    growing = Growing(SqliteStorage.open(path))
+    growing.append()
+    left = tmp_path / "left" / "ledger.db"
+    left.parent.mkdir()
+    for suffix in ("", "-wal"):
+        left.with_name(f"ledger.db{suffix}").write_bytes(path.with_name(f"ledger.db{suffix}").read_bytes())
+    growing.storage.close()
+    again = SqliteStorage.open(left)
+    header = left.with_name("ledger.db-shm").read_bytes()
+    frames, copied = (int.from_bytes(header[at : at + 4], "little") for at in (16, 96))
+    assert frames == copied > 0
+    assert again.head() == head_of(growing.chain)
+    again.close()
+
+
+def test_only_one_place_copies(path: Path) -> None:
+    storage = SqliteStorage.open(path)
+    assert storage._connected().execute("PRAGMA wal_autocheckpoint").fetchone() == (0,)
+    storage.close()
+
+
+def test_a_checkpoint_that_was_not_kept_leaves_commits_synchronised(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are not, between the two settings of `put_checkpoint`."""
+
+    class Failing(sqlite3.Connection):
+        def execute(self, statement: str, *values: Any) -> sqlite3.Cursor:
+            if statement.startswith("INSERT INTO checkpoint"):
+                raise sqlite3.OperationalError("disk I/O error")
+            return super().execute(statement, *values)
+
+    true_connect = sqlite3.connect
+    with monkeypatch.context() as patched:
+        patched.setattr(sqlite3, "connect", lambda *a, **k: true_connect(*a, factory=Failing, **k))
+        storage = SqliteStorage.open(path)
+        with pytest.raises(StorageFailed):
+            storage.put_checkpoint(1, b"note")
+    assert storage._connected().execute("PRAGMA synchronous").fetchone() == (2,)  # FULL
+    storage.close()
 
 
 def test_a_copy_that_fails_costs_no_entry(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
