@@ -4,6 +4,7 @@ The planner keeps no statistics of a log (ANALYZE would have to be repeated for 
 
 1. bounds in time become bounds of seq, by the blocks of entries that can hold such a moment;
 2. of several filters, the one that the fewest entries in those bounds pass leads, by its index and in order of seq;
+   tokens always do, block by block;
 3. the others are looked at entry by entry, until the page is full.
 """
 
@@ -18,7 +19,9 @@ from ledger.storage.searchable import TIME_BLOCK_BITS, SearchFilters
 
 PROBED = 2000
 """Entries that are counted of each filter at most: one that fewer pass is good enough, whatever the others are."""
-_COLUMNS = ("subject", "reason", "institution", "purpose", "verdict", "kind")
+WALKED = 64
+"""Blocks that one statement asks for a token: their entries are put in order before the first is known."""
+_COLUMNS = ("reason", "institution", "purpose", "verdict", "kind")
 """Of filters that many entries pass, the first of these leads."""
 
 
@@ -52,6 +55,8 @@ def search(connection: sqlite3.Connection, filters: SearchFilters, after_seq: in
     bounds = _bounds(connection, filters, 0 if after_seq is None else after_seq + 1)
     given = _filters(filters)
     # 2.
+    if tokens := _tokens(filters):
+        return _search_tokens(connection, filters, tokens, bounds, limit)
     if len(given) > 1:
         given.sort(key=lambda each: _passing(connection, each, bounds))
     source, conditions = "searchable", [each.looked_at for each in given[1:]]
@@ -62,10 +67,8 @@ def search(connection: sqlite3.Connection, filters: SearchFilters, after_seq: in
     values = [value for each in given for value in each.values]
     # 3.
     leading = "category" if source.startswith("category") else "searchable"
-    for comparison, moment in ((">=", filters.not_before), ("<=", filters.not_after)):
-        if moment is not None:
-            conditions.append(f"ts {comparison} ?")
-            values.append(format_time(moment))
+    conditions += [f"ts {comparison} ?" for comparison, _ in _moments(filters)]
+    values += [moment for _, moment in _moments(filters)]
     statement = (
         f"SELECT entry.leaf FROM {source} CROSS JOIN entry ON entry.seq = {leading}.seq"  # noqa: S608 - no values
         f" WHERE {leading}.seq >= ? AND {leading}.seq < ?"
@@ -75,8 +78,50 @@ def search(connection: sqlite3.Connection, filters: SearchFilters, after_seq: in
     return [row[0] for row in connection.execute(statement, [bounds.start, bounds.end, *values, limit])]
 
 
+def _search_tokens(
+    connection: sqlite3.Connection, filters: SearchFilters, tokens: _Filter, bounds: _Bounds, limit: int
+) -> list[bytes]:
+    """The index of tokens begins with the block, so the blocks are walked, WALKED at a time."""
+    others, moments = _filters(filters), _moments(filters)
+    conditions = [tokens.condition, *(each.looked_at for each in others), *(f"ts {sign} ?" for sign, _ in moments)]
+    statement = (
+        "WITH RECURSIVE block (n) AS (SELECT ? UNION ALL SELECT n + 1 FROM block WHERE n < ?)"  # noqa: S608 - no values
+        f" SELECT entry.leaf FROM block CROSS JOIN searchable ON searchable.seq >> {TIME_BLOCK_BITS} = block.n"
+        " CROSS JOIN entry ON entry.seq = searchable.seq WHERE "
+        + " AND ".join(conditions)
+        + " AND +searchable.seq >= ? AND +searchable.seq < ? ORDER BY searchable.seq LIMIT ?"
+    )
+    values = [*(value for each in (tokens, *others) for value in each.values), *(moment for _, moment in moments)]
+    found: list[bytes] = []
+    first, last = bounds.start >> TIME_BLOCK_BITS, (bounds.end - 1) >> TIME_BLOCK_BITS
+    for block in range(first, last + 1, WALKED):
+        walk = (block, min(block + WALKED - 1, last))
+        asked = [*walk, *values, bounds.start, bounds.end, limit - len(found)]
+        found += [row[0] for row in connection.execute(statement, asked)]
+        if len(found) == limit:
+            break
+    return found
+
+
+def _tokens(filters: SearchFilters) -> _Filter | None:
+    """Either way of naming tokens, or both, as one condition."""
+    wanted: set[str | None] = set(filters.subjects) or {filters.subject}
+    if filters.subject is not None:
+        wanted &= {filters.subject}
+    if filters.subject is None and not filters.subjects:
+        return None
+    marks = ",".join("?" * len(wanted))
+    return _Filter("searchable", f"subject IN ({marks})", sorted(str(token) for token in wanted))
+
+
+def _moments(filters: SearchFilters) -> list[tuple[str, str]]:
+    """Bounds in time, as comparisons."""
+    given = ((">=", filters.not_before), ("<=", filters.not_after))
+    return [(sign, format_time(moment)) for sign, moment in given if moment is not None]
+
+
 def _filters(filters: SearchFilters) -> list[_Filter]:
-    """In the order in which they lead when many entries pass all of them."""
+    """All but tokens, in the order in which they lead when many entries pass all of them."""
     found = [
         _Filter("searchable", f"{name} = ?", [getattr(filters, name)])
         for name in _COLUMNS
@@ -84,9 +129,6 @@ def _filters(filters: SearchFilters) -> list[_Filter]:
     ]
     if filters.category is not None:
         found.insert(1, _Filter("category", "category = ?", [filters.category]))
-    if filters.subjects:
-        marks = ",".join("?" * len(filters.subjects))
-        found.insert(0, _Filter("searchable", f"subject IN ({marks})", list(filters.subjects)))
     return found
 
 

@@ -5,6 +5,6 @@ A released version is never edited: a change is a new module, appended here. All
 
 from __future__ import annotations
 
-from ledger.storage.migrations import v0001_initial
+from ledger.storage.migrations import v0001_initial, v0002_subjects_by_blocks
 
-VERSIONS: tuple[tuple[str, ...], ...] = (v0001_initial.STATEMENTS,)
+VERSIONS: tuple[tuple[str, ...], ...] = (v0001_initial.STATEMENTS, v0002_subjects_by_blocks.STATEMENTS)

@@ -11,10 +11,14 @@ import pytest
 
 from ledger.chain import Chain
 from ledger.errors import NotFound, StorageFailed
+from ledger.storage import sqlite_connection
 from ledger.storage.interface import Head
+from ledger.storage.migrations import VERSIONS
+from ledger.storage.searchable import SearchFilters
 from ledger.storage.sqlite import SqliteStorage
+from ledger.storage.sqlite_audit import SqliteAudit
 from ledger.storage.sqlite_reader import SqliteReader
-from tests.support.log_batches import batch_after, head_of, opened
+from tests.support.log_batches import Wanted, batch_after, head_of, opened
 from tests.support.witnessed_log import ORIGIN
 
 STATEMENTS = 8
@@ -142,6 +146,28 @@ def test_a_database_of_somebody_else_is_not_touched(tmp_path: Path, version: int
         SqliteReader(path)
     other.close()
     assert path.read_bytes() == before
+
+
+def test_a_database_of_the_first_version_is_brought_to_the_newest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing that is stored changes; tables, indexes and triggers are those of a new database, and are used."""
+    path, subject = tmp_path / "ledger.db", "a" * 32
+    with monkeypatch.context() as patched:
+        patched.setattr(sqlite_connection, "VERSIONS", VERSIONS[:1])
+        old = SqliteStorage.open(path)
+        batch, chain = batch_after(Chain(ORIGIN), [*opened(3), Wanted("erasure.performed", {"subject": subject})])
+        old.append(Head(), batch)
+        old.close()
+    with pytest.raises(StorageFailed, match="schema version 2"):
+        SqliteReader(path)
+    storage = SqliteStorage.open(path)
+    assert storage.head() == head_of(chain)
+    assert storage.search(SearchFilters(subject=subject), None, 10) == [batch.records[3].leaf]
+    storage.close()
+    with SqliteAudit(path) as audit:
+        assert audit.altered_schema() == []
+        assert audit.damage() == []
 
 
 def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
