@@ -1,8 +1,9 @@
 """`ledger anchor`: a timestamp (RFC 3161) over the newest checkpoint, by an authority that is no party.
 
 For the operator, with `--config`: the token goes into the configured folder, where the running ledger finds and records
-it. The running ledger asks by itself, too (`ledger_service.timestamp_requester`). Or for an exported directory, by whoever keeps it. The checkpoint is verified before it is sent
-anywhere: nobody shall timestamp what the witnesses did not see.
+it. The running ledger asks by itself, too (`ledger_service.timestamp_requester`). Or for an exported directory, by
+whoever keeps it. The checkpoint is verified before it is sent anywhere: nobody shall timestamp what the witnesses did
+not see.
 """
 
 from __future__ import annotations
