@@ -20,7 +20,7 @@ from consentgate.logs import LogLevel
 from consentgate.terminal import ExitCode, new_app, run, show
 from gateway import examination
 from gateway.cli_erase import erase_command
-from gateway.cli_keys import keygen_command, rewrap_command
+from gateway.cli_keys import discard_command, keygen_command, rewrap_command
 from gateway.cli_policy import policies
 from gateway.cli_scorecard import scorecards
 from gateway.config import GatewayConfig
@@ -33,6 +33,7 @@ app.add_typer(scorecards, name="scorecard")
 app.command("erase")(erase_command)
 app.command("keygen")(keygen_command)
 app.command("rewrap")(rewrap_command)
+app.command("discard-unreadable")(discard_command)
 
 Config = Annotated[Path, typer.Option("--config", "-c", help="The gateway's configuration (gateway.toml).")]
 Development = Annotated[bool, typer.Option("--development", help="Accept a development CA.")]

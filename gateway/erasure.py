@@ -108,7 +108,7 @@ def _erase(session: Session, token: str, now: datetime) -> Erased:
         raise ConsentgateError(ErrorCode.NOT_FOUND, field="token")
     _check_over(session, found, now)
     counted = Erased(len(found.consents), len(found.requests), found.is_last)
-    store.destroy(session, found)
+    store.destroy(session, [found.subject], found.consents, found.requests)
     record = records.intend(session, erasure_key(token), store.KIND, {"subject": token}, now)
     store.add_erasure(session, token, found.key_ids, record)
     return counted

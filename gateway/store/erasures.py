@@ -58,13 +58,7 @@ class Holdings:
 
     def records(self) -> Iterator[RecordRow]:
         """Intents of all these rows."""
-        for consent in self.consents:
-            yield consent.record
-            yield from (transition.record for transition in consent.transitions)
-        for request in self.requests:
-            yield request.decision
-            if request.answer is not None:
-                yield request.answer.release
+        return records_of(self.consents, self.requests)
 
     def allowances(self) -> Iterator[AllowanceRow]:
         """What was allowed under these consents."""
@@ -107,18 +101,30 @@ def _banks_of(session: Session, subject: SubjectRow, consents: Sequence[ConsentR
     return {row.grantee for row in consents} | set(session.execute(members).scalars())
 
 
-def destroy(session: Session, found: Holdings) -> None:
-    """Deletes all rows. Each statement in the order that foreign keys allow."""
-    records = [record.id for record in found.records()]
-    requests = [row.id for row in found.requests]
-    consents = [row.id for row in found.consents]
+def records_of(consents: Iterable[ConsentRow], requests: Iterable[RequestRow]) -> Iterator[RecordRow]:
+    """Intents of these rows."""
+    for consent in consents:
+        yield consent.record
+        yield from (transition.record for transition in consent.transitions)
+    for request in requests:
+        yield request.decision
+        if request.answer is not None:
+            yield request.answer.release
+
+
+def destroy(
+    session: Session, subjects: Sequence[SubjectRow], consents: Sequence[ConsentRow], requests: Sequence[RequestRow]
+) -> None:
+    """Deletes the rows and what hangs on them. Each statement in the order that foreign keys allow."""
+    records = [record.id for record in records_of(consents, requests)]
+    request_ids, consent_ids = [row.id for row in requests], [row.id for row in consents]
     for column, ids in (
-        (AnswerRow.request_row_id, requests),
-        (AllowanceRow.request_row_id, requests),
-        (RequestRow.id, requests),
-        (TransitionRow.consent_row_id, consents),
-        (ConsentRow.id, consents),
-        (SubjectRow.id, [found.subject.id]),
+        (AnswerRow.request_row_id, request_ids),
+        (AllowanceRow.request_row_id, request_ids),
+        (RequestRow.id, request_ids),
+        (TransitionRow.consent_row_id, consent_ids),
+        (ConsentRow.id, consent_ids),
+        (SubjectRow.id, [row.id for row in subjects]),
         (RecordRow.id, records),
     ):
         for start in range(0, len(ids), DELETED_AT_ONCE):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from consentgate.errors import ConsentgateError, ErrorCode
@@ -22,7 +22,10 @@ SEALED_SINCE = "0003"
 revisions = MIGRATIONS.revisions
 
 _OLD = "The database is of an older program: run `gateway migrate` first."
-_ANOTHER = "This key database belongs to another gateway's database: name the right one, or restore it."
+_ANOTHER = (
+    "This key database belongs to another gateway's database: name the right one, or restore it. If it is lost for"
+    " good, `gateway discard-unreadable` goes on with a new one, without whatever was sealed."
+)
 
 
 def upgrade(database: SealedDatabase) -> None:
@@ -31,13 +34,34 @@ def upgrade(database: SealedDatabase) -> None:
 
     Raises STORE_UNAVAILABLE, CONFIG_INVALID for a newer schema, another key, or another gateway's key database.
     """
-    KEY_MIGRATIONS.upgrade(database.keys.database.engine)
-    key_database = database.keys.initialise()
     before, _ = revisions(database.engine)
+    key_database = _upgraded_keys(database)
     MIGRATIONS.upgrade(database.engine, {SUBJECT_KEYS: database.keys})
     database.transact(lambda session: _bind(session, key_database))
     if before is not None and before < SEALED_SINCE:
         database.scrub()
+
+
+def prepare_keys(database: SealedDatabase) -> str:
+    """The id of the key database, made when there is none; raises CONFIG_INVALID when the store is of an older schema,
+    whose rows nothing has sealed yet.
+    """
+    before, newest = revisions(database.engine)
+    if before != newest:
+        raise ConsentgateError(ErrorCode.CONFIG_INVALID, field="database", hint=_OLD)
+    return _upgraded_keys(database)
+
+
+def _upgraded_keys(database: SealedDatabase) -> str:
+    KEY_MIGRATIONS.upgrade(database.keys.database.engine)
+    return database.keys.initialise()
+
+
+def rebind(session: Session, key_database: str) -> None:
+    """From now on this key database is the store's: whatever another one opened is lost."""
+    session.execute(delete(KeyDatabaseRow))
+    session.add(KeyDatabaseRow(id=key_database))
+    session.flush()
 
 
 def check(database: SealedDatabase) -> None:
