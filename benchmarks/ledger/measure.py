@@ -69,7 +69,7 @@ def _growth(plan: Plan, folder: Path, large: LogStorage, work: Workload, tell: T
         appending.grow(small, work, SMALL)
         for name, storage in (("small", small), ("large", large)):
             appending.sequence(storage, work, plan.appends // 4, WRITERS)
-            samples.add(name, appending.sequence(storage, work, plan.appends // 2, WRITERS).rate)
+            samples.add(name, appending.sequence(storage, work, plan.appends, WRITERS).rate)
         small.close()
         tell("appends to a small and to the large log", number + 1, plan.rounds)
     rates = samples.median("small"), samples.median("large")
