@@ -69,6 +69,15 @@ def test_what_it_made_encrypts(pool: RandomizerPool, worker: RandomizerWorker, k
     assert [key.decrypt(c) for c in ciphertexts] == [1, 2, 3]
 
 
+def test_after_a_long_time_of_being_full_it_fills_again(pool: RandomizerPool, worker: RandomizerWorker) -> None:
+    """An adapter that nobody asks for hours must be as ready for the request after the next."""
+    assert wait_until(lambda: len(pool) == pool.capacity)
+    time.sleep(0.5)
+    assert worker.alive()
+    take_all(pool)
+    assert wait_until(lambda: len(pool) == pool.capacity)
+
+
 def test_it_yields_the_core_to_everybody_else(worker: RandomizerWorker) -> None:
     assert wait_until(lambda: os.getpriority(os.PRIO_PROCESS, worker_pid(worker)) == 19)
 
