@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from ledger.chain import Chain
 from ledger.entry import Entry, encode, format_time, leaf_hash, new_nonce
@@ -16,8 +17,7 @@ from ledger.storage.interface import Batch, Head, Record
 from ledger.storage.searchable import searchable
 
 
-@dataclass(frozen=True)
-class Wanted:
+class Wanted(NamedTuple):
     """An entry that somebody asked for."""
 
     kind: str
@@ -25,8 +25,7 @@ class Wanted:
     key: str | None
 
 
-@dataclass(frozen=True)
-class Recorded:
+class Recorded(NamedTuple):
     """A durable entry; `existing` when its key had been recorded before."""
 
     seq: int
@@ -45,7 +44,9 @@ class Draft:
 def make_draft(
     start: Chain, wanted: Sequence[Wanted], known: Mapping[str, int], clock: Callable[[], datetime]
 ) -> Draft:
-    """`known`: keys recorded before. An entry outside the profile is refused alone, and leaves no gap."""
+    """`known`: keys recorded before. An entry outside the profile is refused alone, and leaves no gap. A batch becomes
+    durable at once, so all its entries bear the same time.
+    """
     growing = _Growing(start, clock)
     outcomes = [growing.add(item, known) for item in wanted]
     records = growing.records
@@ -64,14 +65,16 @@ class _Growing:
         self._size = start.size
         self._origin = start.origin
         self._clock = clock
+        self._moment: str | None = None
 
     def add(self, item: Wanted, known: Mapping[str, int]) -> Recorded | EntryInvalid:
         if item.key is not None:
             seq = known.get(item.key, self._keys.get(item.key))
             if seq is not None:
                 return Recorded(seq, existing=True)
-        moment = format_time(self._clock())
-        entry = Entry(self._origin, self._size, self.last, moment, item.kind, new_nonce(), item.body)
+        if self._moment is None:
+            self._moment = format_time(self._clock())
+        entry = Entry(self._origin, self._size, self.last, self._moment, item.kind, new_nonce(), item.body)
         try:
             leaf = encode(entry)
         except EntryInvalid as error:

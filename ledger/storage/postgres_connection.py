@@ -41,7 +41,6 @@ def connect_writer(address: str) -> Session:
     """The one writing session, holding the sequencer's lock, in a database migrated to the newest version."""
     with storage_errors():
         session = _connect(address, {"lock_timeout": f"{LOCK_SECONDS}s", "default_transaction_isolation": FENCED})
-        postgres_arrays.register(session)
         try:
             _require_durable(session)
             _lock(session)
@@ -82,13 +81,15 @@ def _connect(address: str, settings: dict[str, str]) -> Session:
         parameters = parse_address(address)
     except ValueError as error:
         raise StorageFailed(str(error)) from error
-    return psycopg.connect(
+    session = psycopg.connect(
         autocommit=True,
         connect_timeout=CONNECT_SECONDS,
         tcp_user_timeout=SILENCE_SECONDS * 1000,
         options=" ".join(f"-c {name}={value}" for name, value in told.items()),
         **parameters,  # type: ignore[arg-type]  # names of libpq's parameters, all of them texts
     )
+    postgres_arrays.register(session)
+    return session
 
 
 def _require_durable(session: Session) -> None:

@@ -17,6 +17,7 @@ from psycopg.rows import TupleRow
 from ledger.entry import format_time
 from ledger.errors import NotFound
 from ledger.storage.interface import Head
+from ledger.storage.postgres_arrays import texts
 from ledger.storage.postgres_connection import Session, connect_reader, storage_errors
 from ledger.storage.searchable import TIME_BLOCK_BITS, SearchFilters
 from ledger.tree import NodeId
@@ -67,7 +68,7 @@ class PostgresReader:
     def find_keys(self, keys: Sequence[str]) -> Mapping[str, int]:
         """As LogReader."""
         with self._reading() as cursor:
-            return dict(cursor.execute("SELECT key, seq FROM idempotency WHERE key = ANY (%s)", [list(keys)]))
+            return dict(cursor.execute("SELECT key, seq FROM idempotency WHERE key = ANY (%s)", [texts(keys)]))
 
     def search(self, filters: SearchFilters, after_seq: int | None, limit: int) -> list[bytes]:
         """As LogReader."""
