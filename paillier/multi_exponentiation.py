@@ -2,7 +2,7 @@
 
 Spec: design 2 "Linear algebra". Two algorithms; exponents are scorecard weights:
   one scorecard     an addition sequence of its weights, found once (`paillier.addition_sequence`). For 40 signed
-                    weights of 16 bits that is 152 products, where Bos and Coster need 172, Straus 290, Pippenger 300.
+                    weights of 16 bits that is 155 products, where Bos and Coster need 172, Straus 290, Pippenger 300.
   many scorecards   Straus 1964: products of every subset of a small group of bases, made once and shared; each
                     scorecard then costs one chain of squarings and one product per group and bit.
 `SharedBases` counts products beforehand and takes the cheaper.
@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from math import log2
 
 from paillier import nadic
-from paillier.addition_sequence import MAX_SEARCHED, steps
+from paillier.addition_sequence import steps
 from paillier.errors import WeightCount
 from paillier.nadic import Pair
 
@@ -23,6 +23,9 @@ Term = tuple[Pair, int]
 
 MAX_STRAUS_GROUP = 8
 """bases per subset table; a table has 2^group entries."""
+
+MAX_ONE_SEQUENCE = 64
+"""terms up to which one sequence for both signs is shorter than one for each."""
 
 
 def product_of_powers(terms: Sequence[Term], n: int) -> Pair:
@@ -48,8 +51,8 @@ def product_of_powers(terms: Sequence[Term], n: int) -> Pair:
 def product_of_signed_powers(terms: Sequence[Term], n: int) -> Pair:
     """The same for exponents of either sign, zeros ignored.
 
-    Few terms: with K the largest of the negative exponents -e, b^(-e) = b^(K-e)·b^(-K), and all b^(-K) together are
-    one power of one inverse. One sequence for all exponents is shorter than one for each sign by more than that costs.
+    Up to `MAX_ONE_SEQUENCE` terms: with -K the least of the negative exponents -e, b^(-e) = b^(K-e)·b^(-K), and all
+    b^(-K) are one power of one inverse. One sequence for all exponents is shorter than two by more than that costs.
     """
     positive = [(base, exponent) for base, exponent in terms if exponent > 0]
     negative = [(base, -exponent) for base, exponent in terms if exponent < 0]
@@ -57,7 +60,7 @@ def product_of_signed_powers(terms: Sequence[Term], n: int) -> Pair:
         return nadic.inverse(product_of_signed_powers([(base, -exponent) for base, exponent in terms], n), n)
     if not negative:
         return product_of_powers(positive, n)
-    if len(terms) > MAX_SEARCHED:
+    if len(terms) > MAX_ONE_SEQUENCE:
         return nadic.multiply(product_of_powers(positive, n), nadic.inverse(product_of_powers(negative, n), n), n)
     most = max(exponent for _, exponent in negative)
     inverse = nadic.inverse(_product((base for base, _ in negative), n), n)
@@ -130,7 +133,7 @@ def straus_cost(bases: int, scorecards: int, bits: int, group: int) -> float:
 
 def sequence_cost(bases: int, bits: int) -> float:
     """Products of `product_of_signed_powers`, fitted to random signed exponents: within 20 % for 10 to 2,000 bases."""
-    if bases <= MAX_SEARCHED:
+    if bases <= MAX_ONE_SEQUENCE:
         return bases * (0.5 + (bits - 1) * 1.18 / log2(max(2, bases)))
     half = bases / 2
     return 2 * half * (bits - 1) * 1.3 / log2(half)
