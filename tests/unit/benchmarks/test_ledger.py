@@ -66,6 +66,7 @@ def test_a_run_gives_every_figure_of_the_issue(result: dict[str, Any]) -> None:
 def test_ratios_are_those_of_the_figures_beside_them(result: dict[str, Any]) -> None:
     ratio = result["append_per_s_sqlite"] / result["naive_per_s_sqlite"]
     assert result["append_vs_naive_sqlite"] == pytest.approx(ratio, rel=0.02)
+    assert result["append_vs_naive_64_writers_sqlite"] >= result["append_vs_naive_sqlite"]
     assert result["p99_vs_fsync"] == pytest.approx(result["p99_ms_64_writers"] / result["fsync_ms"], rel=0.02)
     assert result["p99_needs_per_s"] == pytest.approx(6400 / result["fsync_ms"], rel=0.02)
 
