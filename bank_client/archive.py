@@ -26,6 +26,7 @@ from pathlib import Path
 
 from bank_client.question import check_request_id
 from bank_client.scoring import Answer
+from consentgate.durable_files import sync_folder
 from consentgate.errors import ConsentgateError, ErrorCode
 from consentgate.evidence import EvidenceBundle
 from ledger.receipt import Receipt
@@ -226,15 +227,6 @@ def _make_folder(folder: Path) -> None:
     if not folder.is_dir():
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         sync_folder(folder.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Makes names in `folder`, and their absence, durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

@@ -14,8 +14,8 @@ import typer
 from bank_client.cli_options import BANK_TOML, AsJson, Config
 from bank_client.config import BankConfig
 from bank_client.erasure import ELSEWHERE, Erased, Proof, erase, prove
+from consentgate.erasure_terminal import ask_company, check_token, elsewhere_lines
 from consentgate.errors import ConsentgateError, ErrorCode
-from consentgate.statements import check_company
 from consentgate.terminal import ExitCode, confirm, show
 
 _NO_ARCHIVE = "Without an archive nothing is kept, and nothing can be erased."
@@ -37,20 +37,20 @@ def erase_command(
     as_json: AsJson = False,
 ) -> None:
     """Delete evidence and scores from the archive whose data life is over; or prove that a company's are gone."""
-    if token is not None and (len(token) != 32 or set(token) - set("0123456789abcdef")):
-        raise ConsentgateError(ErrorCode.INVALID_ARGUMENT_FIELD, field="token")
+    if token is not None:
+        check_token(token)
     if token is None and (early or proof):
         raise ConsentgateError(ErrorCode.INVALID_ARGUMENT_FIELD, field="token", hint="Name the token.")
     folder = BankConfig.load(config).archive
     if folder is None:
         raise ConsentgateError(ErrorCode.CONFIG_INVALID, field=f"{config}: archive", hint=_NO_ARCHIVE)
     if proof and token is not None:
-        _prove(folder, token, _asked_company() if company else None, as_json)
+        _prove(folder, token, ask_company() if company else None, as_json)
         return
     if not yes:
         confirm("Delete evidence and scores from the archive? There is no way back.")
     done = erase(folder, token, datetime.now(UTC), early=early)
-    show(_members(done), [*_lines(done), *_elsewhere()], as_json)
+    show(_members(done), [*_lines(done), *elsewhere_lines(ELSEWHERE)], as_json)
     if done.unreadable:
         raise typer.Exit(ExitCode.INVALID)
 
@@ -58,18 +58,9 @@ def erase_command(
 def _prove(folder: Path, token: str, company: str | None, as_json: bool) -> None:
     found = prove(folder, token, company)
     members = {"complete": found.complete, "remaining": list(found.remaining), "unreadable": list(found.unreadable)}
-    show({**members, "elsewhere": list(ELSEWHERE)}, [*_findings(found), *_elsewhere()], as_json)
+    show({**members, "elsewhere": list(ELSEWHERE)}, [*_findings(found), *elsewhere_lines(ELSEWHERE)], as_json)
     if not found.complete:
         raise typer.Exit(ExitCode.INVALID)
-
-
-def _asked_company() -> str:
-    code = str(typer.prompt("Company code", hide_input=True, err=True))
-    try:
-        check_company(code)
-    except (ValueError, IndexError) as error:
-        raise ConsentgateError(ErrorCode.INVALID_ARGUMENT_FIELD, field="--company") from error
-    return code
 
 
 def _members(done: Erased) -> dict[str, object]:
@@ -93,7 +84,3 @@ def _findings(found: Proof) -> list[str]:
     lines = [f"still there: {name}" for name in found.remaining]
     lines += [f"cannot be looked into: {name}" for name in found.unreadable]
     return lines or ["nothing in the archive names the token or the company"]
-
-
-def _elsewhere() -> list[str]:
-    return [f"elsewhere: {line}" for line in ELSEWHERE]

@@ -22,6 +22,7 @@ from pathlib import Path
 from bank_client import archive
 from bank_client.archive import MAX_PART_BYTES
 from consentgate import signing, traces
+from consentgate.durable_files import sync_folder
 from consentgate.errors import ConsentgateError, ErrorCode
 from consentgate.statements import ConsentClaims, ScoreRequestClaims
 from ledger.entry import parse
@@ -166,7 +167,7 @@ def _tidy(folder: Path, now: datetime) -> None:
         written = datetime.fromtimestamp(path.stat().st_mtime, UTC)
         if _TEMPORARY.fullmatch(path.name) and written + TEMPORARY_LIFE <= now:
             path.unlink(missing_ok=True)
-    archive.sync_folder(folder)
+    sync_folder(folder)
 
 
 def _contents(path: Path) -> Iterator[bytes]:

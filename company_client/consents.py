@@ -10,7 +10,6 @@ Left out: negotiation of the terms; who the persons are, which the registry's at
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -210,15 +209,3 @@ class Draft:
 
 def _is_compact(item: object) -> bool:
     return isinstance(item, str) and item.isascii() and item.count(".") == 2
-
-
-def load_statement(path: Path, kind: StatementKind) -> bytes:
-    """A signed statement from a file, compact or general; raises INVALID_ARGUMENT_FIELD naming the file."""
-    try:
-        with path.open("rb") as file:
-            token = file.read(MAX_DRAFT_BYTES).strip()
-    except OSError as error:
-        raise ConsentgateError(ErrorCode.INVALID_ARGUMENT_FIELD, field=str(path)) from error
-    if token.startswith(b"{") and set(json.loads(token)) != {"payload", "signatures"}:
-        raise ConsentgateError(ErrorCode.INVALID_ARGUMENT_FIELD, field=f"{path}: not a signed {kind.value}")
-    return token

@@ -18,9 +18,9 @@ import typer
 from consentgate.anchors import Anchors
 from consentgate.channel import open_aio_channel
 from consentgate.database import Database
+from consentgate.erasure_terminal import ask_company, check_token, elsewhere_lines
 from consentgate.errors import ConsentgateError, ErrorCode
 from consentgate.identity import SpiffeId
-from consentgate.statements import check_company
 from consentgate.terminal import ExitCode, confirm, show, working
 from consentgate.tls import TlsFiles
 from department_adapter.config import AdapterConfig
@@ -46,16 +46,15 @@ def erase_command(
     as_json: Annotated[bool, typer.Option("--json", help="Results as JSON.")] = False,
 ) -> None:
     """Forget the company behind a token, once its consents and the retention have ended; or prove it."""
-    if len(token) != 32 or set(token) - set("0123456789abcdef"):
-        raise ConsentgateError(ErrorCode.INVALID_ARGUMENT_FIELD, field="token")
+    check_token(token)
     settings = AdapterConfig.load(config)
     if proof:
-        _prove(settings, token, _asked_company() if company else None, as_json)
+        _prove(settings, token, ask_company() if company else None, as_json)
         return
     if not yes:
         confirm("Delete what leads from this token to its company here? There is no way back.")
     done = _with_state(settings, lambda database: _erase(settings, database, token, development))
-    show(_members(done), [*_lines(done), *_elsewhere()], as_json)
+    show(_members(done), [*_lines(done), *elsewhere_lines(ELSEWHERE)], as_json)
 
 
 def _erase(settings: AdapterConfig, database: Database, token: str, development: bool) -> Erased:
@@ -77,7 +76,7 @@ async def _read(settings: AdapterConfig, database: Database, token: str, develop
 def _prove(settings: AdapterConfig, token: str, company: str | None, as_json: bool) -> None:
     found = _with_state(settings, lambda database: prove(database, token, company))
     members = {"complete": found.complete, "remaining": found.remaining, "files": list(found.files)}
-    show({**members, "elsewhere": list(ELSEWHERE)}, [*_findings(found), *_elsewhere()], as_json)
+    show({**members, "elsewhere": list(ELSEWHERE)}, [*_findings(found), *elsewhere_lines(ELSEWHERE)], as_json)
     if not found.complete:
         raise typer.Exit(ExitCode.INVALID)
 
@@ -91,15 +90,6 @@ def _with_state(settings: AdapterConfig, work: Callable[[Database], Result]) -> 
         return work(database)
     finally:
         database.close()
-
-
-def _asked_company() -> str:
-    code = str(typer.prompt("Company code", hide_input=True, err=True))
-    try:
-        check_company(code)
-    except (ValueError, IndexError) as error:
-        raise ConsentgateError(ErrorCode.INVALID_ARGUMENT_FIELD, field="--company") from error
-    return code
 
 
 def _members(done: Erased) -> dict[str, object]:
@@ -127,7 +117,3 @@ def _findings(found: Proof) -> list[str]:
     lines = [f"still there: {place} in {count} rows" for place, count in sorted(found.remaining.items())]
     lines += [f"still there: company code in {name}" for name in found.files]
     return lines or ["nothing in this state leads from the token to a company"]
-
-
-def _elsewhere() -> list[str]:
-    return [f"elsewhere: {line}" for line in ELSEWHERE]

@@ -14,8 +14,8 @@ from typing import Annotated
 import typer
 
 from consentgate.anchors import Anchors
+from consentgate.erasure_terminal import ask_company, check_token, elsewhere_lines
 from consentgate.errors import ConsentgateError, ErrorCode
-from consentgate.statements import check_company
 from consentgate.terminal import ExitCode, confirm, show
 from gateway.config import GatewayConfig
 from gateway.erasure import ELSEWHERE, Erased, Proof, erase, prove
@@ -44,11 +44,10 @@ def erase_command(
     as_json: Annotated[bool, typer.Option("--json", help="Results as JSON.")] = False,
 ) -> None:
     """Forget the company behind a token for ever, or prove that it was forgotten."""
-    if len(token) != 32 or set(token) - set("0123456789abcdef"):
-        raise ConsentgateError(ErrorCode.INVALID_ARGUMENT_FIELD, field="token")
+    check_token(token)
     settings = GatewayConfig.load(config)
     if proof:
-        _prove(settings, token, _asked_company() if company else None, copy, as_json)
+        _prove(settings, token, ask_company() if company else None, copy, as_json)
         return
     if copy is not None:
         raise ConsentgateError(ErrorCode.INVALID_ARGUMENT_FIELD, field="--copy", hint="It belongs to --prove.")
@@ -60,7 +59,7 @@ def erase_command(
         done = erase(database, token, lambda: datetime.now(UTC))
     finally:
         database.close()
-    show({**_members(done), "elsewhere": list(ELSEWHERE)}, [*_lines(done), *_elsewhere()], as_json)
+    show({**_members(done), "elsewhere": list(ELSEWHERE)}, [*_lines(done), *elsewhere_lines(ELSEWHERE)], as_json)
 
 
 def _prove(settings: GatewayConfig, token: str, company: str | None, copy: str | None, as_json: bool) -> None:
@@ -78,18 +77,9 @@ def _prove(settings: GatewayConfig, token: str, company: str | None, copy: str |
         **({} if found.copy is None else {"copy": {"readable": found.copy.readable, "sealed": found.copy.sealed}}),
         "elsewhere": list(ELSEWHERE),
     }
-    show(members, [*_findings(found), *_elsewhere()], as_json)
+    show(members, [*_findings(found), *elsewhere_lines(ELSEWHERE)], as_json)
     if not found.complete:
         raise typer.Exit(ExitCode.INVALID)
-
-
-def _asked_company() -> str:
-    code = str(typer.prompt("Company code", hide_input=True, err=True))
-    try:
-        check_company(code)
-    except (ValueError, IndexError) as error:
-        raise ConsentgateError(ErrorCode.INVALID_ARGUMENT_FIELD, field="--company") from error
-    return code
 
 
 def _members(done: Erased) -> dict[str, object]:
@@ -117,7 +107,3 @@ def _copy_lines(copy: CopyFindings) -> list[str]:
     if copy.sealed:
         return [*lines, f"the copy holds {copy.sealed} values under this token that today's keys do not open"]
     return lines or ["the copy holds nothing under this token, and so shows nothing"]
-
-
-def _elsewhere() -> list[str]:
-    return [f"elsewhere: {line}" for line in ELSEWHERE]

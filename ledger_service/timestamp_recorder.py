@@ -11,18 +11,14 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-import structlog
-
-from ledger.errors import LedgerError
 from ledger.log import Log
 from ledger.policy import LogPolicy
 from ledger.timestamp import token_digest
 from ledger.timestamp_files import KIND, Timestamped, read_timestamps
+from ledger_service.rounds import repeat
 
 LOOK_SECONDS = 5.0
 """Between two looks into the folder."""
-
-_log = structlog.get_logger("ledger_service.timestamps")
 
 
 class TimestampRecorder:
@@ -31,18 +27,14 @@ class TimestampRecorder:
     def __init__(self, log: Log, policy: LogPolicy, folder: Path, look_seconds: float = LOOK_SECONDS) -> None:
         self._log, self._policy, self._folder, self._look_seconds = log, policy, folder, look_seconds
         self._recorded: set[str] = set()
-        self._warned = False
 
     async def run(self) -> None:
         """Works until cancelled."""
-        while True:
-            try:
-                for pair in await asyncio.to_thread(read_timestamps, self._folder):
-                    await self._record(pair)
-                self._warned = False
-            except LedgerError as error:
-                self._warn(error)
-            await asyncio.sleep(self._look_seconds)
+        await repeat(self._look, self._look_seconds, "timestamp is not recorded")
+
+    async def _look(self) -> None:
+        for pair in await asyncio.to_thread(read_timestamps, self._folder):
+            await self._record(pair)
 
     async def _record(self, pair: Timestamped) -> None:
         digest = token_digest(pair.token)
@@ -52,9 +44,3 @@ class TimestampRecorder:
         body = {"size": checkpoint.size, "root": checkpoint.root.hex(), "token": digest}
         await self._log.append(KIND, body, f"{KIND} {digest}")
         self._recorded.add(digest)
-
-    def _warn(self, error: LedgerError) -> None:
-        """Once for each trouble: the next look tries again."""
-        if not self._warned:
-            _log.warning("timestamp is not recorded", code=type(error).__name__, detail=str(error))
-        self._warned = True

@@ -13,7 +13,6 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import structlog
 from cryptography.x509 import Certificate
 
 from consentgate.errors import ConsentgateError, ErrorCode
@@ -22,12 +21,11 @@ from ledger.published import Publication, Published
 from ledger.timestamp import read_roots, verify_token
 from ledger.timestamp_files import Timestamped, has_timestamp, read_timestamps, write_timestamp
 from ledger_service.config import TimestampsTable
+from ledger_service.rounds import repeat
 from ledger_service.timestamp_authority import timestamp
 
 LOOK_SECONDS = 300.0
 """Between two looks at what is due, and between two tries."""
-
-_log = structlog.get_logger("ledger_service.timestamps")
 
 
 def read_authority_roots(path: Path) -> tuple[Certificate, ...]:
@@ -52,18 +50,15 @@ class TimestampRequester:
         self._published, self._table = published, table
         self._roots: Sequence[Certificate] = read_authority_roots(table.roots)
         self._look_seconds, self._clock = look_seconds, clock
-        self._warned = False
 
     async def run(self) -> None:
         """Works until cancelled; ends at once where nobody wants it, with `every_hours` 0."""
-        while self._table.every_hours:
-            try:
-                if self._published.newest is not None:
-                    await asyncio.to_thread(self._ask_if_due, self._published.newest)
-                self._warned = False
-            except LedgerError as error:
-                self._warn(error)
-            await asyncio.sleep(self._look_seconds)
+        if self._table.every_hours:
+            await repeat(self._look, self._look_seconds, "no timestamp was given")
+
+    async def _look(self) -> None:
+        if self._published.newest is not None:
+            await asyncio.to_thread(self._ask_if_due, self._published.newest)
 
     def _ask_if_due(self, newest: Publication) -> None:
         table, size = self._table, newest.checkpoint.size
@@ -83,9 +78,3 @@ class TimestampRequester:
             return verify_token(pair.token, pair.note, self._roots) > moment
         except LedgerError:
             return False
-
-    def _warn(self, error: LedgerError) -> None:
-        """Once for each trouble."""
-        if not self._warned:
-            _log.warning("no timestamp was given", code=type(error).__name__, detail=str(error))
-        self._warned = True

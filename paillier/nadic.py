@@ -42,16 +42,6 @@ def square(x: Pair, n: mpz) -> Pair:
     return low, (((x0 * x1) << 1) + quotient) % n
 
 
-def power(x: Pair, exponent: int, n: mpz) -> Pair:
-    """x^exponent modulo n² for exponent >= 1, bit by bit: for the short exponents of weights."""
-    result = x
-    for bit in bin(exponent)[3:]:
-        result = square(result, n)
-        if bit == "1":
-            result = multiply(result, x, n)
-    return result
-
-
 def inverse(x: Pair, n: mpz) -> Pair:
     """x⁻¹ modulo n², lifted from the inverse y0 of x0 modulo n by one Newton step: y = y0·(2 - x·y0).
 

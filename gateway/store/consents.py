@@ -161,11 +161,6 @@ def in_force(session: Session, company: str, grantee: str) -> list[StoredConsent
     return [_stored(session, row) for row in session.execute(query).scalars()]
 
 
-def by_row(session: Session, row_id: int) -> StoredConsent:
-    """The version with this row id, as it stands now; superseded ones included."""
-    return _stored(session, session.get_one(ConsentRow, row_id))
-
-
 def uses_of(session: Session, consent_row_id: int, unit_start: int) -> Uses:
     """Uses of a version: since `unit_start`, and altogether."""
     query = select(

@@ -19,6 +19,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from consentgate.durable_files import sync_folder
 from consentgate.errors import ConsentgateError, ErrorCode
 from gateway.store.sealing import KEY_BYTES, decrypt, encrypt
 
@@ -83,15 +84,6 @@ def create(path: Path) -> KeyEncryptionKey:
 def successor(path: Path) -> Path:
     """Where the next key stands until it takes the place of the present one."""
     return path.with_name(path.name + SUCCESSOR_SUFFIX)
-
-
-def sync_folder(folder: Path) -> None:
-    """Makes names in `folder` durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _from_secret(secret: bytes) -> KeyEncryptionKey:

@@ -22,6 +22,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from consentgate.database import Database
+from consentgate.durable_files import sync_folder
 from consentgate.errors import ConsentgateError, ErrorCode
 from gateway.store import key_encryption_key as kek
 from gateway.store.key_encryption_key import KeyEncryptionKey
@@ -188,7 +189,7 @@ class SubjectKeys:
         done = self.database.transact(work)
         self.database.scrub()
         os.replace(coming, self._key_file)
-        kek.sync_folder(self._key_file.parent)
+        sync_folder(self._key_file.parent)
         self._key = new
         return done
 

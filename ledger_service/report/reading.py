@@ -10,9 +10,8 @@ too.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 from ledger.chain import Chain
 from ledger.checkpoint import Checkpoint
@@ -20,11 +19,9 @@ from ledger.entry import Entry, leaf_hash
 from ledger.errors import ConsistencyInvalid
 from ledger.export import Progress
 from ledger.policy import LogPolicy, WitnessedCheckpoint
-from ledger.verify import VERIFY_CHUNK, check_head
+from ledger.replay import Piece, closed_pieces
+from ledger.verify import check_head
 from ledger_service.local_log import LocalLog
-
-Piece = tuple[list[bytes], bytes]
-"""Leaves, and the note of a checkpoint that counts exactly the leaves so far; empty inside the log."""
 
 
 @dataclass(frozen=True)
@@ -37,14 +34,7 @@ class Source:
 
 def files_source(log: LocalLog) -> Source:
     """A log in files (or a database): all leaves of its stored checkpoint."""
-    return Source(log.note, _pieces(log))
-
-
-def _pieces(log: LocalLog) -> Iterator[Piece]:
-    leaves = log.leaves()
-    while chunk := list(islice(leaves, VERIFY_CHUNK)):
-        yield chunk, b""
-    yield [], log.note
+    return Source(log.note, closed_pieces(log.leaves(), log.note))
 
 
 class VerifiedLog:
@@ -87,6 +77,6 @@ class VerifiedLog:
             self._progress(done, max(done, total))
 
 
-def _with_hashes(entries: list[Entry], leaves: list[bytes]) -> Iterator[tuple[Entry, str]]:
+def _with_hashes(entries: Sequence[Entry], leaves: Sequence[bytes]) -> Iterator[tuple[Entry, str]]:
     for entry, leaf in zip(entries, leaves, strict=True):
         yield entry, leaf_hash(leaf).hex()

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from consentgate.database import Database
+from department_adapter import tail
 from department_adapter.state import migrate
 from tests.support.federation import Federation
+from tests.unit.department_adapter.tail_setting import Setting
 
 
 @pytest.fixture(scope="session")
@@ -23,3 +25,11 @@ def state(tmp_path: Path) -> Iterator[Database]:
     migrate.upgrade(database.engine)
     yield database
     database.close()
+
+
+@pytest.fixture
+def setting(federation: Federation, state: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Setting:
+    """A tail that pauses for milliseconds only."""
+    monkeypatch.setattr(tail, "FIRST_PAUSE_SECONDS", 0.005)
+    monkeypatch.setattr(tail, "LONGEST_PAUSE_SECONDS", 0.02)
+    return Setting(federation, state, tmp_path)

@@ -13,8 +13,8 @@ from consentgate import traces
 from consentgate.errors import ConsentgateError, ErrorCode
 from gateway.consent import Move
 from gateway.store import consents, erasures, requests
-from gateway.store.models import SEALED_COLUMNS, Base, SubjectRow
-from gateway.store.sealed_rows import data_key
+from gateway.store.models import SEALED_COLUMNS, Base, ConsentRow, SubjectRow
+from gateway.store.sealed_rows import data_key, opened
 from tests.support.federation import hex16
 from tests.support.gateway_house import House, store_in
 
@@ -200,7 +200,8 @@ async def test_without_its_keys_a_copy_says_nothing(used: House) -> None:
     stolen = store_in(elsewhere, f"sqlite:///{elsewhere / 'stolen.db'}")
     rows = stolen.transact(lambda session: session.query(SubjectRow).all())
     assert [other.database.keys.get(row.key_id) for row in rows] == [None, None]
+    assert stolen.transact(lambda session: consents.versions(session, hex16("consent"))) == []
     with pytest.raises(ConsentgateError, match="STORE_INTEGRITY"):
-        stolen.transact(lambda session: consents.versions(session, hex16("consent")) or consents.by_row(session, 1))
+        stolen.transact(lambda session: opened(session, session.get_one(ConsentRow, 1), "consent_jws"))
     stolen.close()
     other.close()

@@ -1,4 +1,4 @@
-"""Bos-Coster and Straus against plain exponentiation, for exponents of every shape, and the choice between them."""
+"""Addition sequences and Straus against plain powers, for exponents of every shape, and the choice between them."""
 
 import random
 from collections.abc import Callable, Iterator

@@ -30,11 +30,6 @@ def test_product_and_square(x: int, y: int) -> None:
     assert nadic.square(pair(x), N) == pair(x * x % (N * N))
 
 
-@given(residues, st.integers(1, 1 << 33))
-def test_power(x: int, exponent: int) -> None:
-    assert nadic.power(pair(x), exponent, N) == pair(pow(x, exponent, int(N * N)))
-
-
 @given(residues, st.integers(0, int(N) - 1))
 def test_adding_a_plaintext(x: int, message: int) -> None:
     assert nadic.add_plaintext(pair(x), mpz(message), N) == pair(x * (1 + message * N) % (N * N))
