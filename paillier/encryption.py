@@ -4,19 +4,16 @@ Spec: design 2 "Encryption": c = (1 + m·n)·h_s^r modulo n², r uniform with |n
 CSPRNG. The power is read from windowed tables (`paillier.fixed_base`). At 3072 bits and w = 9 that is 171 rows,
 about 75 MB per key and about 0.7 s to build; the window follows from the memory budget.
 
-Left out: tables shared between processes.
+Left out: tables shared between processes, and how many keys keep theirs (`department_adapter.encryption`).
 
 Timing: constant time is not promised. Products are made for every digit, zero included, so the number of
 products does not depend on the randomness; their duration depends a little on operands, which carry fresh
 randomness each time.
 
 Thread-safety: an `Encryptor` never changes after construction and may be used from any number of threads.
-`EncryptorCache` locks; two threads that ask for the same new key build its tables once.
 """
 
 import secrets
-import threading
-from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 
 from gmpy2 import mpz
@@ -34,9 +31,6 @@ DEFAULT_MEMORY_BUDGET_BYTES = 80 << 20
 MIN_WINDOW = 1
 MAX_WINDOW = 12
 """bits; each bit more doubles the memory and the time to build, and 12 to 13 saves 7 % of the products."""
-
-DEFAULT_ACTIVE_KEYS = 4
-"""keys whose tables an adapter keeps: at the default budget at most 320 MB."""
 
 
 class Encryptor:
@@ -133,58 +127,3 @@ def _choose_window(public_key: PublicKey, budget: int, window: int | None) -> in
         if table_bytes(public_key, candidate) <= budget:
             return candidate
     raise MemoryBudgetTooSmall(f"tables for a {public_key.bits}-bit key exceed {budget} bytes")
-
-
-class EncryptorCache:
-    """Encryptors of the most recently used keys, at most `capacity` of them.
-
-    Resident memory is bounded by capacity × memory_budget_bytes. An evicted encryptor that a caller still
-    holds stays usable and is freed with the caller's reference.
-    """
-
-    def __init__(
-        self,
-        capacity: int = DEFAULT_ACTIVE_KEYS,
-        *,
-        memory_budget_bytes: int = DEFAULT_MEMORY_BUDGET_BYTES,
-        window: int | None = None,
-    ) -> None:
-        """`capacity` counts keys, the budget is bytes for each; `ParameterOutOfRange` for a capacity below one."""
-        if capacity < 1:
-            raise ParameterOutOfRange("the cache must hold at least one key")
-        self._capacity = capacity
-        self._memory_budget_bytes = memory_budget_bytes
-        self._window = window
-        self._lock = threading.Lock()
-        self._building: dict[str, threading.Lock] = {}
-        self._encryptors: OrderedDict[str, Encryptor] = OrderedDict()
-
-    def __len__(self) -> int:
-        with self._lock:
-            return len(self._encryptors)
-
-    def get(self, public_key: PublicKey) -> Encryptor:
-        """The encryptor of this key, built when it is not among the active ones; raises what `Encryptor` raises."""
-        key_id = public_key.key_id
-        with self._lock:
-            if key_id in self._encryptors:
-                self._encryptors.move_to_end(key_id)
-                return self._encryptors[key_id]
-            building = self._building.setdefault(key_id, threading.Lock())
-        with building:  # Tables of other keys can be built meanwhile; those of this key only once.
-            with self._lock:
-                if key_id in self._encryptors:
-                    return self._encryptors[key_id]
-            try:
-                return self._build(public_key)
-            finally:
-                with self._lock:
-                    self._building.pop(key_id, None)
-
-    def _build(self, public_key: PublicKey) -> Encryptor:
-        built = Encryptor(public_key, memory_budget_bytes=self._memory_budget_bytes, window=self._window)
-        with self._lock:
-            self._encryptors[public_key.key_id] = built
-            while len(self._encryptors) > self._capacity:
-                self._encryptors.popitem(last=False)
-        return built

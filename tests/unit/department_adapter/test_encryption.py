@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
+import weakref
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from itertools import pairwise
@@ -98,6 +100,37 @@ async def test_a_key_that_gave_way_leaves_no_process_and_no_randomizers() -> Non
     assert gone._worker is not None
     assert not gone._worker.alive()
     assert len(gone.pool) == 0
+    encryption.close()
+
+
+async def test_the_keys_that_were_used_last_stay_and_others_are_freed() -> None:
+    encryption = Encryption(ALONE.model_copy(update={"active_keys": 2}))
+    first, second, third = (made().public for made in (key_2048, other_key_2048, key_3072))
+    for key in (first, second, first):
+        await encryption.encrypt(key, [1])
+    kept, gone = active(encryption, first), weakref.ref(active(encryption, second))
+    await encryption.encrypt(third, [1])
+    assert list(encryption._keys) == [first.key_id, third.key_id]
+    assert active(encryption, first) is kept
+    gc.collect()
+    assert gone() is None
+    encryption.close()
+
+
+async def test_many_requests_for_a_new_key_build_it_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    built: list[str] = []
+    original = ActiveKey.__init__
+
+    def counted(self: ActiveKey, key: PublicKey, settings: EncryptionTable) -> None:
+        built.append(key.key_id)
+        original(self, key, settings)
+
+    monkeypatch.setattr(ActiveKey, "__init__", counted)
+    encryption = Encryption(ALONE)
+    key = key_2048().public
+    encryption.prepare(key)
+    await asyncio.gather(*[encryption.encrypt(key, [1]) for _ in range(4)])
+    assert built == [key.key_id]
     encryption.close()
 
 
@@ -209,8 +242,10 @@ async def test_a_process_that_died_is_replaced_but_not_all_the_time(monkeypatch:
         assert not worker.alive()
         monkeypatch.setattr(module, "RESTART_SECONDS", 0.0)
         await encryption.encrypt(key, [1] * SMALL.pool)
+        async with asyncio.timeout(20):  # The pool may be full before that, of what the dead process left in its pipe.
+            while not worker.alive():  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
         await until_full(encryption, key)
-        assert worker.alive()
     encryption.close()
 
 

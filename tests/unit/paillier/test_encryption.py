@@ -1,9 +1,6 @@
 """Encryption: the formula, tables for every window, freshness, refusals, and the cache of active keys."""
 
-import gc
 import hashlib
-import threading
-import weakref
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -11,7 +8,7 @@ import pytest
 from gmpy2 import mpz
 
 from paillier import encryption, errors, nadic
-from paillier.encryption import Encryptor, EncryptorCache, table_bytes, window_for
+from paillier.encryption import Encryptor, table_bytes, window_for
 from paillier.private import PrivateKey
 from paillier.public_key import PublicKey
 from paillier.short_exponent import (
@@ -20,7 +17,7 @@ from paillier.short_exponent import (
     short_exponent_base,
 )
 from paillier.wire import split
-from tests.support.paillier_keys import key_3072, other_key_2048
+from tests.support.paillier_keys import key_3072
 
 
 def test_the_base_is_derived_as_documented(public: PublicKey) -> None:
@@ -129,60 +126,6 @@ def test_threads_share_an_encryptor(key: PrivateKey, encryptor: Encryptor) -> No
     with ThreadPoolExecutor(4) as executor:
         columns = list(executor.map(lambda v: encryptor.encrypt([v]), range(24)))
     assert [key.decrypt(split(c, key.public, 1)[0]) for c in columns] == list(range(24))
-
-
-def test_the_cache_keeps_the_most_recently_used_keys(public: PublicKey) -> None:
-    cache = EncryptorCache(2, window=1)
-    first = cache.get(public)
-    other = cache.get(other_key_2048().public)
-    assert cache.get(public) is first
-    cache.get(key_3072().public)
-    assert len(cache) == 2
-    assert cache.get(public) is first
-    assert cache.get(other_key_2048().public) is not other
-
-
-def test_an_evicted_encryptor_is_freed(public: PublicKey) -> None:
-    cache = EncryptorCache(1, window=1)
-    evicted = weakref.ref(cache.get(public))
-    cache.get(other_key_2048().public)
-    gc.collect()
-    assert evicted() is None
-
-
-def test_the_cache_builds_one_key_once_for_many_threads(public: PublicKey, monkeypatch: pytest.MonkeyPatch) -> None:
-    built: list[str] = []
-    ready = threading.Barrier(4)
-    original = Encryptor.__init__
-
-    def counted(self: Encryptor, *args: Any, **named: Any) -> None:
-        built.append("once")
-        original(self, *args, **named)
-
-    monkeypatch.setattr(Encryptor, "__init__", counted)
-    cache = EncryptorCache(2, window=1)
-
-    def get(_: int) -> Encryptor:
-        ready.wait()
-        return cache.get(public)
-
-    with ThreadPoolExecutor(4) as executor:
-        encryptors = set(executor.map(get, range(4)))
-    assert len(encryptors) == 1
-    assert built == ["once"]
-
-
-def test_a_cache_for_no_keys_is_refused() -> None:
-    with pytest.raises(errors.ParameterOutOfRange):
-        EncryptorCache(0)
-
-
-def test_a_failed_build_does_not_block_the_key(public: PublicKey) -> None:
-    cache = EncryptorCache(memory_budget_bytes=1)
-    for _ in range(2):
-        with pytest.raises(errors.MemoryBudgetTooSmall):
-            cache.get(public)
-    assert len(cache) == 0
 
 
 def test_a_portfolio_pays_for_a_wider_window_than_one_company(public: PublicKey) -> None:
