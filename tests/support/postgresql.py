@@ -3,6 +3,7 @@
     with postgresql_server() as url: Database(url)
     with postgresql_server(durable=True) as url: PostgresStorage.open(new_database(url))
     with running_postgresql(durable=True) as server: server.kill(); server.start()
+    server.dump(address, file); copy = server.restored(file)
 
 Raises `NoPostgresql` where Debian's binaries are not installed; tests skip then.
 """
@@ -70,6 +71,16 @@ class PostgresqlServer:
         """Its process id."""
         return int((self.folder / "data" / "postmaster.pid").read_text().split("\n")[0])
 
+    def dump(self, address: str, file: Path) -> None:
+        """`pg_dump` of one database, as an operator backs it up; it may be written to meanwhile."""
+        _run(self.binaries / "pg_dump", "--format=custom", f"--dbname={address}", f"--file={file}")
+
+    def restored(self, file: Path) -> str:
+        """The address of a new database with what was dumped, by `pg_restore`, which stops at the first error."""
+        copy = new_database(self.url)
+        _run(self.binaries / "pg_restore", "--exit-on-error", "--single-transaction", f"--dbname={copy}", file)
+        return copy
+
     def _control(self, *arguments: object) -> None:
         _run(self.binaries / "pg_ctl", "-D", self.folder / "data", *arguments)
 
@@ -108,6 +119,16 @@ def new_database(url: str) -> str:
     with psycopg.connect(address, autocommit=True) as session:
         session.execute(f"CREATE DATABASE {name}")  # type: ignore[call-overload,unused-ignore]
     return address.replace(f"@/{OWNER}?", f"@/{name}?")
+
+
+@contextmanager
+def dropped(address: str) -> Iterator[str]:
+    """A database that the block alone needs."""
+    yield address
+    server, _, rest = address.partition("@/")
+    name, _, host = rest.partition("?")
+    with psycopg.connect(f"{server}@/{OWNER}?{host}", autocommit=True) as session:
+        session.execute(f"DROP DATABASE {name} WITH (FORCE)")  # type: ignore[call-overload,unused-ignore]
 
 
 def emptied(address: str) -> str:
