@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,17 +19,9 @@ from ledger.policy import LogPolicy
 from ledger.proof import TlogProof
 from ledger.receipt import Receipt
 from ledger.verify import verify_receipt
-from tests.conformance.strangers import HERE, node, npm_packages
+from tests.conformance.rekor_oracles import RekorLog, published_logs
 from tests.support.sample_log import COSIGNED_AT, sample_log
 from tests.support.witnessed_log import QUORUM, log_signer, witness_signer
-
-sigstore = pytest.importorskip("sigstore", reason="sigstore is of the extra `oracles`")
-checkpoints = pytest.importorskip("sigstore._internal.rekor.checkpoint")
-merkle = pytest.importorskip("sigstore._internal.merkle")
-trust = pytest.importorskip("sigstore._internal.trust")
-models = pytest.importorskip("sigstore.models")
-rekor = pytest.importorskip("sigstore_models.rekor.v1")
-common = pytest.importorskip("sigstore_models.common.v1")
 
 pytestmark = pytest.mark.oracles
 
@@ -39,6 +29,7 @@ KEY = log_signer("the log").verifier_key
 SPKI = bytes.fromhex("302a300506032b6570032100") + KEY.public
 LOG_ID = hashlib.sha256(KEY.name.encode() + b"\n\x01" + KEY.public).digest()
 """As Rekor's newer logs have it: what a note's key id is the beginning of."""
+LOG = RekorLog(KEY.name, SPKI, LOG_ID, "PKIX_ED25519")
 INDEX = 6
 LEAF = sample_log().leaves[INDEX]
 PROOF = sample_log().receipt(INDEX, COSIGNED_AT).proof
@@ -58,48 +49,6 @@ def flipped(data: bytes) -> Iterator[bytes]:
         yield bytes(mutated)
 
 
-def encoded(data: bytes) -> str:
-    return base64.b64encode(data).decode()
-
-
-def as_entry(leaf: bytes, proof: TlogProof) -> dict[str, Any]:
-    """A receipt as a Rekor entry in JSON; root and size from the note, as whoever translates it would take them."""
-    _, size, root, *_ = proof.note.split(b"\n")
-    return {
-        "logIndex": str(proof.index),
-        "logId": {"keyId": encoded(LOG_ID)},
-        "kindVersion": {"kind": "leaf", "version": "1"},
-        "inclusionProof": {
-            "logIndex": str(proof.index),
-            "rootHash": root.decode(),
-            "treeSize": size.decode(),
-            "hashes": [encoded(value) for value in proof.hashes],
-            "checkpoint": {"envelope": proof.note.decode()},
-        },
-        "canonicalizedBody": encoded(leaf),
-    }
-
-
-def python_accepts(entry: dict[str, Any]) -> bool:
-    """sigstore-python's own steps for an entry: inclusion, then checkpoint."""
-    key = common.PublicKey(raw_bytes=encoded(SPKI), key_details=common.PublicKeyDetails.PKIX_ED25519)
-    try:
-        found = models.TransparencyLogEntry(rekor.TransparencyLogEntry.from_dict(entry))
-        merkle.verify_merkle_inclusion(found)
-        checkpoints.verify_checkpoint(trust.RekorKeyring(trust.Keyring([key])), found)
-    except (checkpoints.VerificationError, ValueError):
-        return False
-    return True
-
-
-def node_accepts(entries: list[dict[str, Any]]) -> list[bool]:
-    """@sigstore/verify's step for entries: checkpoint and inclusion, over all of them in one process."""
-    question = {"key": encoded(SPKI), "logId": encoded(LOG_ID), "name": KEY.name, "entries": entries}
-    done = node(HERE / "oracles" / "sigstore.mjs", npm_packages(), input=json.dumps(question))
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
 def mutations() -> Iterator[tuple[bytes, bytes, dict[str, Any]]]:
     """Leaf, proof and Rekor entry for each flipped bit in front of the witnesses' lines, if such an entry can be
     written down.
@@ -107,7 +56,7 @@ def mutations() -> Iterator[tuple[bytes, bytes, dict[str, Any]]]:
     proofs = (mutated + PROOF[WITNESSES:] for mutated in flipped(PROOF[:WITNESSES]))
     for leaf, proof in [*((mutated, PROOF) for mutated in flipped(LEAF)), *((LEAF, mutated) for mutated in proofs)]:
         try:
-            yield leaf, proof, as_entry(leaf, TlogProof.parse(proof))
+            yield leaf, proof, LOG.as_entry(leaf, TlogProof.parse(proof))
         except (LedgerError, ValueError):
             continue
 
@@ -121,9 +70,9 @@ def refuses(leaf: bytes, proof: bytes) -> bool:
 
 
 def test_receipt_is_accepted() -> None:
-    entry = as_entry(LEAF, TlogProof.parse(PROOF))
-    assert python_accepts(entry)
-    assert node_accepts([entry]) == [True]
+    entry = LOG.as_entry(LEAF, TlogProof.parse(PROOF))
+    assert LOG.python_accepts(entry)
+    assert LOG.node_accepts([entry]) == [True]
 
 
 def test_flipped_bits_are_refused_by_both() -> None:
@@ -134,21 +83,16 @@ def test_flipped_bits_are_refused_by_both() -> None:
     unseen = {*range(line, line + len(KEY.name)), WITNESSES - 2}
     cases = list(mutations())
     assert len(cases) > 4000
-    for (leaf, proof, entry), by_node in zip(cases, node_accepts([entry for *_, entry in cases]), strict=True):
+    for (leaf, proof, entry), by_node in zip(cases, LOG.node_accepts([entry for *_, entry in cases]), strict=True):
         assert refuses(leaf, proof)
-        if by_node or python_accepts(entry):
+        if by_node or LOG.python_accepts(entry):
             assert leaf == LEAF
             assert {at for at, (new, old) in enumerate(zip(proof, PROOF, strict=True)) if new != old} <= unseen
 
 
 def test_key_ids_are_those_of_published_logs() -> None:
     """The reverse, on what sigstore publishes: the key ids of the running Rekor logs that sign like ours."""
-    published = [
-        log
-        for path in Path(sigstore.__file__).parent.glob("_store/*/trusted_root.json")
-        for log in json.loads(path.read_bytes())["tlogs"]
-        if log["publicKey"]["keyDetails"] == "PKIX_ED25519"
-    ]
+    published = [log for log in published_logs() if log["publicKey"]["keyDetails"] == "PKIX_ED25519"]
     assert len(published) >= 2
     for log in published:
         public = load_der_public_key(base64.b64decode(log["publicKey"]["rawBytes"])).public_bytes_raw()
