@@ -101,6 +101,8 @@ def members(finding: Finding) -> dict[str, object]:
 def _files(material: Material, keys: LogPolicy) -> dict[str, bytes]:
     """Every file of the bundle, from what was signed."""
     finding = judge(material, keys)
+    if in_order(material) != material:
+        raise EvidenceInvalid("first.note is the checkpoint of the larger tree")
     files = material_files(_needed(_known_only(material, keys), finding))
     files[KEYS] = _policy_text(_signers(material, keys))
     files[MANIFEST] = canonical_json({"format": FORMAT, **members(finding)}) + b"\n"
@@ -160,11 +162,12 @@ def _signers(material: Material, policy: LogPolicy) -> LogPolicy:
         return any(key.find(note) is not None for note in notes)
 
     witnesses = {key.name: key for key in policy.witnesses.values() if signed(key)}
-    return LogPolicy(tuple(filter(signed, policy.logs)), witnesses, {}, NO_QUORUM, {})
+    logs = tuple(sorted(filter(signed, policy.logs), key=str))  # as keys.txt lists them: the first is the one named
+    return LogPolicy(logs, witnesses, {}, NO_QUORUM, {})
 
 
 def _policy_text(keys: LogPolicy) -> bytes:
-    found = [f"log {key}" for key in sorted(keys.logs, key=str)]
+    found = [f"log {key}" for key in keys.logs]
     found += [f"witness {name} {key}" for name, key in sorted(keys.witnesses.items())]
     return "".join(f"{line}\n" for line in [*found, f"quorum {keys.quorum}"]).encode()
 

@@ -110,11 +110,12 @@ def _told(folder: Path) -> Told:
     try:
         found = json.loads(read_part(folder, TOLD, MAX_PART))
         by, moment = found["by"], datetime.fromisoformat(found["seen_at"])
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        told = Told(by, moment.astimezone(UTC))
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         raise EvidenceInvalid(f"{TOLD} is malformed") from error
     if moment.tzinfo is None or not isinstance(by, str) or not _BY.fullmatch(by):
         raise EvidenceInvalid(f"{TOLD} is malformed")
-    return Told(by, moment.astimezone(UTC))
+    return told
 
 
 def _encoded(hashes: Sequence[bytes]) -> bytes:

@@ -7,12 +7,15 @@ words are another version, beside this one; the vectors notice.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
+from ledger.entry import format_time
 from ledger.evidence import Finding, NamedEntry, Signed, Verdict
 
 WIDTH = 100
 """Characters of a line."""
+SECONDS = len("2026-11-25T00:00:00")
+"""Characters of a time as far as words give it."""
 
 _TITLES = {
     Verdict.OTHER_ENTRY: "Two different entries at one place: the log showed two histories",
@@ -162,7 +165,7 @@ def _returned(finding: Finding) -> str:
 
 
 def _time(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{format_time(moment)[:SECONDS]}Z"
 
 
 def _wrapped(text: str, lead: str = "") -> list[str]:

@@ -66,7 +66,7 @@ class LogPolicy:
         LogMismatch, QuorumNotMet.
         """
         parsed = Note.parse(note)
-        checkpoint = self._open(parsed)
+        checkpoint, _ = self.open(parsed)
         cosignatures = self.cosignatures(parsed)
         if self.quorum == NO_QUORUM:
             return WitnessedCheckpoint(checkpoint, None, cosignatures)
@@ -96,11 +96,19 @@ class LogPolicy:
         """The policy's name for a witness key."""
         return next((name for name, known in self.witnesses.items() if known == key), None)
 
-    def _open(self, note: Note) -> Checkpoint:
-        for key in self.logs:
-            if key.find(note) is not None:
-                return open_checkpoint(note, key)
-        raise SignatureInvalid("no log of the policy signed the note")
+    def open(self, note: Note) -> tuple[Checkpoint, VerifierKey]:
+        """The checkpoint that a listed log signed, and the key; the first in the list, where several did.
+
+        Raises SignatureInvalid when none did, or when one of them did not sign this text: a known key's signature
+        must verify, whichever it is. Raises CheckpointInvalid or LogMismatch as `open_checkpoint` does.
+        """
+        found = [(key, signature) for key in self.logs if (signature := key.find(note)) is not None]
+        for key, signature in found:
+            key.verify(note.text, signature.signature)
+        if not found:
+            raise SignatureInvalid("no log of the policy signed the note")
+        key = found[0][0]
+        return open_checkpoint(note, key), key
 
     def _reached(self, name: str, times: Mapping[str, datetime]) -> datetime | None:
         if name in self.witnesses:

@@ -40,7 +40,7 @@ from ledger.note import Note, SignatureType, Signer
 from ledger.policy import LogPolicy
 from ledger.proof import TlogProof
 from tests.support.forked_log import EARLIER, LATER, ForkedLog, forked
-from tests.support.witnessed_log import QUORUM, WitnessedLog, policy_text
+from tests.support.witnessed_log import QUORUM, WitnessedLog, log_signer, policy_text
 
 POLICY = LogPolicy.parse(policy_text())
 
@@ -356,6 +356,40 @@ def test_words_that_say_more_than_was_signed_are_found(tmp_path: Path) -> None:
         with pytest.raises(EvidenceInvalid, match=name):
             read_bundle(tmp_path / "bundle", POLICY)
         path.write_bytes(content)
+
+
+def test_files_that_changed_places_are_found(tmp_path: Path) -> None:
+    """The words would say of one checkpoint what is true of the other."""
+    make_bundle(tmp_path / "bundle", rolled_back(), POLICY)
+    first, second = tmp_path / "bundle" / "first.note", tmp_path / "bundle" / "second.note"
+    smaller, larger = first.read_bytes(), second.read_bytes()
+    first.write_bytes(larger)
+    second.write_bytes(smaller)
+    resummed(tmp_path / "bundle")
+    with pytest.raises(EvidenceInvalid, match=r"first\.note"):
+        read_bundle(tmp_path / "bundle", POLICY)
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59-01:00", "2026-11-25", "now"])
+def test_a_time_that_is_none_is_refused(moment: str, tmp_path: Path) -> None:
+    make_bundle(tmp_path / "bundle", told(), POLICY)
+    (tmp_path / "bundle" / "told.json").write_text(json.dumps({"by": "tax", "seen_at": moment}))
+    resummed(tmp_path / "bundle")
+    with pytest.raises(EvidenceInvalid, match=r"told\.json"):
+        read_bundle(tmp_path / "bundle", POLICY)
+
+
+def test_a_log_that_signed_with_two_keys_is_read_as_it_was_made(tmp_path: Path) -> None:
+    """Whatever the order in which the maker's policy lists them: keys.txt has its own."""
+    material, former = same_size(), log_signer("former")
+    notes = [Note.parse(note) for note in (material.first, material.second)]
+    both = [note.with_signatures(former.sign(note.text).line()).encode() for note in notes]
+    added = f"log {former.verifier_key}\n"
+    for number, text in enumerate((added + policy_text(), policy_text() + added)):
+        policy = LogPolicy.parse(text)
+        make_bundle(tmp_path / f"{number}", replace(material, first=both[0], second=both[1]), policy)
+        assert read_bundle(tmp_path / f"{number}", policy).verdict is Verdict.SAME_SIZE
+        assert (tmp_path / f"{number}" / "keys.txt").read_text().count("log ") == 2
 
 
 def test_signatures_of_strangers_do_not_travel(tmp_path: Path) -> None:

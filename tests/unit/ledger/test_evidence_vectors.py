@@ -26,6 +26,7 @@ UNSEEN = {
     "a manifest of another bundle",
     "no key of the log",
     "a key that signed nothing",
+    "a time that is none",
     "a file too many",
     "a file too few",
     "no sums",
@@ -58,7 +59,7 @@ def test_both_readers_find_what_the_manifest_says(name: str) -> None:
 
 def test_there_is_one_of_each_sort() -> None:
     assert len(BUNDLES) == 6
-    assert len({case["name"] for case in CASES}) == len(CASES) == 15
+    assert len({case["name"] for case in CASES}) == len(CASES) == 18
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])

@@ -105,6 +105,20 @@ def test_several_log_keys() -> None:
         LogPolicy.parse(former + "quorum none\n").check(LOG.note(COSIGNED_AT))
 
 
+def test_every_listed_log_key_that_signed_must_verify() -> None:
+    """In whatever order they are listed: what a note bears is no key's word before it verifies."""
+    former, present = log_signer("former"), log_signer("the log")
+    keys = [f"log {signer.verifier_key}\n" for signer in (former, present)]
+    note = Note.parse(LOG.note(COSIGNED_AT))
+    both = note.with_signatures(former.sign(note.text).line()).encode()
+    false = note.with_signatures(former.sign(b"another text\n").line()).encode()
+    for lines in (keys, keys[::-1]):
+        policy = LogPolicy.parse("".join(lines) + "quorum none\n")
+        assert policy.check(both).checkpoint.size == len(LOG.leaves)
+        with pytest.raises(SignatureInvalid):
+            policy.check(false)
+
+
 def test_name_of_a_key() -> None:
     assert LOG.policy.witness_of(witness_signer("tax").verifier_key) == "tax"
     assert LOG.policy.witness_of(witness_signer("stranger").verifier_key) is None

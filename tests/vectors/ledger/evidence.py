@@ -39,7 +39,7 @@ def bundles() -> dict[str, Files]:
 def evidence_cases() -> list[EvidenceCase]:
     """Each with one defect; the sums are a forger's, and right."""
     good = bundles()
-    same, prefix, entry = good["same-size"], good["other-prefix"], good["other-entry"]
+    same, prefix, entry, told = (good[name] for name in ("same-size", "other-prefix", "other-entry", "rollback-told"))
     swapped = {**same, "second.note": same["first.note"]}
     cases = [
         ("the same note twice", "same-size", "EvidenceInvalid", swapped),
@@ -64,6 +64,9 @@ def evidence_cases() -> list[EvidenceCase]:
         ("no proof", "other-prefix", "EvidenceInvalid", _without(prefix, "prefix.proof")),
         ("a leaf", "other-entry", "ProofInvalid", _replaced(entry, "second.leaf", b"erasure", b"erasurf")),
         ("one receipt twice", "other-entry", "ProofInvalid", {**entry, "second.proof": entry["first.proof"]}),
+        ("the larger tree first", "rollback", "EvidenceInvalid", _swapped(good["rollback"], "note")),
+        ("an entry of each other tree", "other-entry", "ProofInvalid", _swapped(entry, "leaf")),
+        ("a time that is none", "rollback-told", "EvidenceInvalid", _replaced(told, "told.json", b"T11:", b"T25:")),
         ("a file too many", "same-size", "EvidenceInvalid", {**same, "remark.txt": b"believe me\n"}),
         ("a file too few", "same-size", "EvidenceInvalid", _without(same, "explanation.txt")),
     ]
@@ -103,6 +106,11 @@ def _summed(files: Mapping[str, bytes]) -> Files:
 def _replaced(files: Files, name: str, old: bytes, new: bytes) -> Files:
     assert old in files[name]
     return {**files, name: files[name].replace(old, new, 1)}
+
+
+def _swapped(files: Files, suffix: str) -> Files:
+    first, second = f"first.{suffix}", f"second.{suffix}"
+    return {**files, first: files[second], second: files[first]}
 
 
 def _without(files: Files, name: str) -> Files:

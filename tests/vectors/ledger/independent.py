@@ -299,10 +299,11 @@ class Policy:
             require(len(mine) <= 1, "signed twice")
             return mine[0] if mine else None
 
-        log = next((key for key in self.logs if signature_of(key) is not None), None)
-        require(log is not None, "log signature")
-        assert log is not None
-        log.verify(text, signature_of(log) or b"")
+        signers = [key for key in self.logs if signature_of(key) is not None]
+        require(signers, "log signature")
+        for key in signers:
+            key.verify(text, signature_of(key) or b"")
+        log = signers[0]
         lines = text.split(b"\n")
         require(len(lines) == 4 and lines[3] == b"", "checkpoint")
         require(re.fullmatch(rb"0|[1-9][0-9]{0,15}", lines[1]) and int(lines[1]) <= LARGEST, "checkpoint")
