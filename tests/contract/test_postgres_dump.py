@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from structlog.testing import capture_logs
 
-from ledger.errors import LedgerReadOnly, LedgerRolledBack
+from ledger.errors import LedgerRolledBack
 from ledger.fsck import Finding, fsck
 from ledger.log import Log
 from ledger.receipt import AppendReceipt
@@ -27,7 +27,7 @@ from ledger.storage.postgres_schema import EXPECTED, described
 from ledger.verify import verify_leaves, verify_receipt
 from tests.contract.test_postgres import OPERATIONS, TABLES
 from tests.support.postgresql import PostgresqlServer, dropped
-from tests.support.running_log import KIND, POLICY, LogFolder, eventually, transition
+from tests.support.running_log import KIND, POLICY, LogFolder, eventually, is_read_only, transition
 
 WRITERS = 16
 EACH = 4
@@ -73,16 +73,6 @@ def findings(address: str, folder: LogFolder | None = None) -> tuple[Finding, ..
     place = None if folder is None else SecondPlace(folder.second_place, POLICY.logs).read()
     with PostgresAudit(address) as audit:
         return fsck(audit, None if place is None else place[1]).findings
-
-
-def is_read_only(log: Log) -> bool:
-    try:
-        log.check()
-    except LedgerReadOnly:
-        return True
-    except Exception:
-        return False
-    return False
 
 
 async def test_a_dump_of_a_log_at_work_is_whole_and_once_behind_is_never_signed_over(

@@ -21,7 +21,7 @@ from ledger.storage.interface import LogStorage
 from ledger.verify import verify_leaves, verify_receipt
 from tests.contract.log_storages import SQLITE, StorageKind
 from tests.support.log_batches import batch_after, head_of, opened
-from tests.support.running_log import KIND, POLICY, FaultyStorage, LogFolder, eventually, transition
+from tests.support.running_log import KIND, POLICY, FaultyStorage, LogFolder, eventually, is_read_only, transition
 from tests.support.witnessed_log import ORIGIN
 
 RACED_BATCHES = 12
@@ -188,16 +188,6 @@ def unlocked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Takes the locks away that keep a second sequencer out at once."""
     monkeypatch.setattr(sqlite, "_lock", lambda _: os.open(os.devnull, os.O_RDONLY))
     monkeypatch.setattr(postgres_connection, "_lock", lambda _: None)
-
-
-def is_read_only(log: Log) -> bool:
-    try:
-        log.check()
-    except LedgerReadOnly:
-        return True
-    except Exception:
-        return False
-    return False
 
 
 @contextlib.contextmanager

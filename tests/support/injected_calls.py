@@ -36,16 +36,23 @@ class Fault:
 @contextmanager
 def injected(process: int, fault: Fault, journal: Path) -> Iterator[None]:
     """From here on, in a process that has stopped itself; it goes on within the block, and ends there."""
+    inject = f"inject={fault.call}:error={fault.error}:when={fault.when}"
+    with traced(process, journal, "-e", f"trace={fault.call}", "-e", inject):
+        yield
+
+
+@contextmanager
+def traced(process: int, journal: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
+    """strace on all threads of a process that has stopped itself; it goes on within the block, and ends there."""
     if shutil.which("strace") is None:
         raise NoStrace("strace is not installed")
     _await(process, "State", "T")
-    inject = f"inject={fault.call}:error={fault.error}:when={fault.when}"
-    command = ["strace", "-f", "-qq", "-o", str(journal), "-e", f"trace={fault.call}", "-e", inject, "-p", str(process)]
+    command = ["strace", "-f", "-qq", "-o", str(journal), *options, "-p", str(process)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as tracer:
         try:
             _await_tracer(process, tracer)
             os.kill(process, signal.SIGCONT)
-            yield
+            yield tracer
         finally:
             tracer.terminate()  # it has ended already if the process has
 

@@ -31,20 +31,22 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 from ledger.chain import Chain
 from ledger.errors import NotFound, StorageFailed
 from ledger.fsck import fsck
 from ledger.proof import TlogProof
+from ledger.receipt import AppendReceipt
 from ledger.second_place import SecondPlace
 from ledger.storage import sqlite_checkpoints
 from ledger.storage.interface import LogReader
-from ledger.verify import verify_leaves, verify_receipt
+from ledger.verify import VerifiedLeaf, verify_leaves, verify_receipt
 from tests.contract.log_storages import POSTGRESQL, SQLITE
 from tests.support.injected_calls import Fault, happened, injected
 from tests.support.mortal_log import ENDLESS, Life, acknowledged, body_of, key_of
+from tests.support.recorded_calls import recorded
 from tests.support.running_log import KIND, POLICY, LogFolder, eventually, published_size
 from tests.support.witnessed_log import ORIGIN
 
@@ -66,6 +68,8 @@ COPIED_AFTER = (1, 8, 64, sqlite_checkpoints.ENTRIES)
 """In every life the write-ahead log is copied after other numbers of entries: deaths also meet that at every moment."""
 STRIKE_EVERY = 5
 """One of so many lives also sees its database server fail."""
+VERIFIED = 10_000
+"""Receipts that are verified once, though many copies of one log are looked at."""
 ALL = 10_000_000
 """More entries than any of these logs has."""
 
@@ -173,6 +177,19 @@ class KilledLog:
         self.examine(acknowledgements)
         return happened(journal)
 
+    def live_recorded(self, journal: Path, count: int = ENDLESS) -> None:
+        """A life whose system calls are written down: of `count` entries of each writer, or ended by SIGKILL."""
+        acknowledgements = self._begin(count=count, stopped=True)
+        with recorded(self._pid, journal):
+            if count == ENDLESS:
+                _await_content(acknowledgements)
+                time.sleep(self._chance.uniform(0, WORKING_SECONDS))
+                self.kill()
+            else:
+                status = self._lives.end()
+                assert status == 0, f"ended with {status}; see {self.folder.path / 'journal'}"
+        self.examine(acknowledgements)
+
     def _begin(self, writers: int = WRITERS, *, count: int = ENDLESS, stopped: bool = False) -> Path:
         self._life += 1
         path = self.folder.path / f"acknowledged-{self._life}"
@@ -209,7 +226,7 @@ class KilledLog:
 
     def _take(self, acknowledgements: Path) -> None:
         for told in acknowledged(acknowledgements):
-            verified = verify_receipt(told.receipt, POLICY)
+            verified = _verified(told.receipt)
             known = self.leaves.setdefault(told.key, told.leaf)
             assert known == told.leaf, f"key {told.key}: another entry than before"
             assert told.existing or told.key not in self._index, f"key {told.key} was recorded again"
@@ -294,6 +311,11 @@ def end_lives(
     done = Lives(lives, seed, (time.monotonic() - began) / lives, acknowledged)
     print(done)
     return done
+
+
+@lru_cache(maxsize=VERIFIED)
+def _verified(receipt: AppendReceipt) -> VerifiedLeaf:
+    return verify_receipt(receipt, POLICY)
 
 
 def _await_content(path: Path) -> None:

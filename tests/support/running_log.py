@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from ledger.errors import StorageFailed, WitnessFailed
+from ledger.errors import LedgerError, LedgerReadOnly, StorageFailed, WitnessFailed
 from ledger.log import Log, LogParts
 from ledger.note import Signer
 from ledger.policy import LogPolicy
@@ -150,6 +150,17 @@ class LogFolder:
 def published_size(log: Log) -> int:
     """Size of the newest cosigned checkpoint; 0 if there is none."""
     return 0 if log.published.newest is None else log.published.newest.checkpoint.size
+
+
+def is_read_only(log: Log) -> bool:
+    """Whether the log has given up writing."""
+    try:
+        log.check()
+    except LedgerReadOnly:
+        return True
+    except LedgerError:
+        return False
+    return False
 
 
 async def eventually(holds: Callable[[], bool]) -> None:

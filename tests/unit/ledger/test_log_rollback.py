@@ -9,23 +9,12 @@ from collections.abc import Callable
 
 import pytest
 
-from ledger.errors import LedgerCorrupt, LedgerReadOnly, LedgerRolledBack, LedgerStopped
-from ledger.log import Log
+from ledger.errors import LedgerCorrupt, LedgerRolledBack, LedgerStopped
 from ledger.proof import TlogProof
 from ledger.verify import verify_leaves, verify_receipt
-from tests.support.running_log import KIND, POLICY, LogFolder, eventually, published_size, transition
+from tests.support.running_log import KIND, POLICY, LogFolder, eventually, is_read_only, published_size, transition
 
 ALTER_NONCE = """UPDATE entry SET leaf = CAST(replace(leaf, '"nonce":"', '"nonce":"0') AS BLOB)"""
-
-
-def is_read_only(log: Log) -> bool:
-    try:
-        log.check()
-    except LedgerReadOnly:
-        return True
-    except Exception:
-        return False
-    return False
 
 
 async def fill(folder: LogFolder, first: int, count: int) -> None:
