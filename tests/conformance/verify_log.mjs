@@ -3,16 +3,16 @@
 import { createHash, createPublicKey, verify } from 'node:crypto'
 import { lstatSync, readFileSync, readdirSync } from 'node:fs'
 
-const demand = (value, error, why) => { if (value) return value; throw Object.assign(new Error(why), { name: error }) }
-const ascii = bytes => bytes.toString('latin1') // One character per byte: only ASCII matches what is looked for
-const like = pattern => value => typeof value === 'string' && new RegExp(`^(?:${pattern})$`).test(value)
-const base64 = (text, error) => demand(text === Buffer.from(text, 'base64').toString('base64') && Buffer.from(text, 'base64'), error, 'base64')
-const sha256 = (...parts) => parts.reduce((hash, part) => hash.update(part), createHash('sha256')).digest()
-const [leafHash, nodeHash] = [leaf => sha256(Buffer.of(0), leaf), (left, right) => sha256(Buffer.of(1), left, right)]
+export const demand = (value, error, why) => { if (value) return value; throw Object.assign(new Error(why), { name: error }) }
+export const ascii = bytes => bytes.toString('latin1') // One character per byte: only ASCII matches what is looked for
+export const like = pattern => value => typeof value === 'string' && new RegExp(`^(?:${pattern})$`).test(value)
+export const base64 = (text, error) => demand(text === Buffer.from(text, 'base64').toString('base64') && Buffer.from(text, 'base64'), error, 'base64')
+export const sha256 = (...parts) => parts.reduce((hash, part) => hash.update(part), createHash('sha256')).digest()
+export const [leafHash, nodeHash] = [leaf => sha256(Buffer.of(0), leaf), (left, right) => sha256(Buffer.of(1), left, right)]
 // Section 4: tree
 const pairs = row => row.flatMap((hash, i) => i % 2 ? [] : [i + 1 < row.length ? nodeHash(hash, row[i + 1]) : hash])
 const root = row => row.length > 1 ? root(pairs(row)) : row[0] ?? sha256('')
-function rootOf (index, size, hash, path) { // Follows the definition; size and index are BigInt
+export function rootOf (index, size, hash, path) { // Follows the definition; size and index are BigInt
   demand(index < size && (size === 1n) === !path.length, 'ProofInvalid', 'index, or length of the path')
   if (size === 1n) return hash
   const [half, rest, last] = [1n << BigInt((size - 1n).toString(2).length - 1), path.slice(0, -1), path.at(-1)]
@@ -20,7 +20,7 @@ function rootOf (index, size, hash, path) { // Follows the definition; size and 
 }
 // Sections 1 to 3: leaf
 const isTime = like('(?!0000)\\d{4}-\\d\\d-\\d\\dT([01]\\d|2[0-3]):\\d\\d:\\d\\d\\.\\d{6}Z')
-const FORMS = {
+export const FORMS = {
   hex16: like('[0-9a-f]{32}'), hex32: like('[0-9a-f]{64}'), reason: like('[A-Z][A-Z_]{1,48}'),
   integer: value => Number.isSafeInteger(value) && value >= 0,
   identifier: like('(?![0-9a-z]{18}$)(?!(.*[._-])?[0-9a-z]{2}[0-9]{6}[0-9a-z]{10}([._-]|$))[a-z0-9][a-z0-9._-]{0,63}'),
@@ -34,10 +34,10 @@ function form (text) { // As the tables write it
   const members = [...text.matchAll(/`(\w+)`: ([a-z0-9 ]+)/g)].map(([, name, of]) => [name, form(of)])
   return FORMS[text] ?? (value => hasKeys(value, ...members.map(([name]) => name)) && members.every(([name, holds]) => holds(value[name])))
 }
-const PAGE = readFileSync(new URL('../../docs/ledger-format.md', import.meta.url), 'utf8')
+export const PAGE = readFileSync(new URL('../../docs/ledger-format.md', import.meta.url), 'utf8')
 const fields = part => [...part.matchAll(/^\| `(\w+)` \| (.+?) \| (required|optional) \|/gm)].map(([, name, text, need]) => [name, [form(text), need]])
 const KINDS = new Map(PAGE.split('<!-- kinds:')[1].split('\n### ').slice(1).map(part => [part.split('\n')[0], new Map(fields(part))]))
-const encode = value => Array.isArray(value) ? `[${value.map(encode)}]` : !isObject(value) ? JSON.stringify(value)
+export const encode = value => Array.isArray(value) ? `[${value.map(encode)}]` : !isObject(value) ? JSON.stringify(value)
   : `{${Object.keys(value).sort().map(key => `${JSON.stringify(key)}:${encode(value[key])}`)}}`
 export function parseLeaf (leaf) {
   const check = (holds, field) => demand(holds, 'EntryInvalid', `field ${field}`)
@@ -82,7 +82,7 @@ export function openNote (note, { logs, witnesses, groups, quorum }) {
   const check = (value, why) => demand(value, 'CheckpointInvalid', why)
   const cut = note.lastIndexOf('\n\n') + 1
   const [text, lines] = [note.subarray(0, cut), note.subarray(cut + 1).toString().split('\n')]
-  check(note.length <= 65536 && !/[\0-\x09\x0b-\x1f]/.test(ascii(note)) && cut && lines.pop() === '' && lines.length <= 64, 'note')
+  check(note.length <= 65536 && !/[\0-\x09\x0b-\x1f]/.test(ascii(note)) && cut && lines.pop() === '' && lines.length > 0 && lines.length <= 64, 'note')
   const signatures = lines.map(line => {
     const [, name, encoded] = check(/^\u2014 ([^\s+\ufffd]+) (\S+)$/u.exec(line), 'signature line')
     const raw = base64(encoded, 'CheckpointInvalid')
@@ -92,27 +92,27 @@ export function openNote (note, { logs, witnesses, groups, quorum }) {
   function opened (key, skip, prefix) { // The time in front of the signature
     const [{ bytes }, second] = by(key)
     const time = BigInt('0x0' + bytes.toString('hex', 0, skip))
-    demand(!second && bytes.length === skip + 64 && time <= 253402300799n && verify(null,
-      Buffer.concat([Buffer.from(prefix(time)), text]), key.publicKey, bytes.subarray(skip)), 'SignatureInvalid', `signature of ${key.name}`)
-    return time
+    return demand(!second && bytes.length === skip + 64 && time <= 253402300799n && verify(null, Buffer.concat([Buffer.from(prefix(time)), text]),
+      key.publicKey, bytes.subarray(skip)), 'SignatureInvalid', `signature of ${key.name}`) && time
   }
   const signers = logs.filter(key => by(key).length && opened(key, 0, () => '') === 0n)
   const [log] = demand(signers.length && signers, 'SignatureInvalid', 'no log of the policy signed')
   const [, origin, size, encoded] = check(/^([^\n]+)\n(0|[1-9]\d{0,15})\n([^\n]+)\n$/.exec(text.toString()), 'three lines')
-  const head = { origin, size: BigInt(size), root: base64(encoded, 'CheckpointInvalid') }
+  const head = { origin, size: BigInt(size), root: base64(encoded, 'CheckpointInvalid'), signers }
   check(head.root.length === 32 && head.size < 2n ** 53n, 'size or root') && demand(origin === log.name, 'LogMismatch', 'origin')
   const times = new Map([...witnesses].filter(([, key]) => by(key).length)
     .map(([name, key]) => [name, opened(key, 8, time => `cosignature/v1\ntime ${time}\n`)]))
   const newest = names => names.map(reached).filter(time => time !== undefined).sort((a, b) => Number(b - a))
   const reached = name => witnesses.has(name) ? times.get(name) : newest(groups.get(name).members)[groups.get(name).k - 1]
-  head.witnessed = quorum === 'none' ? null : reached(quorum)
-  return demand(head.witnessed !== undefined, 'QuorumNotMet', 'quorum') && head
+  const witnessed = quorum === 'none' ? null : reached(quorum)
+  const strangers = signatures.length - signers.length - times.size
+  return demand(witnessed !== undefined, 'QuorumNotMet', 'quorum') && { ...head, witnessed, times, strangers }
 }
 // Section 7: receipt
+export const PROOF = /^c2sp\.org\/tlog-proof@v1\nindex (0|[1-9]\d{0,15})((?:\n[A-Za-z0-9+/]{43}=){0,63})\n\n/
 export function verifyReceipt (leaf, proof, policy) {
   const check = (value, why) => demand(value, 'ProofInvalid', why)
-  const FORM = /^c2sp\.org\/tlog-proof@v1\nindex (0|[1-9]\d{0,15})((?:\n[A-Za-z0-9+/]{43}=){0,63})\n\n/
-  const [{ length }, index, path] = check(FORM.exec(ascii(proof)), 'form')
+  const [{ length }, index, path] = check(PROOF.exec(ascii(proof)), 'form')
   const hashes = path.split('\n').slice(1).map(line => base64(line, 'ProofInvalid'))
   const head = openNote(proof.subarray(length), policy)
   demand(head.witnessed !== null, 'QuorumNotMet', 'the policy names no quorum') && demand(leaf.length <= 16384, 'EntryInvalid', 'leaf')
