@@ -16,7 +16,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+Tracer = subprocess.Popen[str]
 ATTACH_SECONDS = 20.0
+END_SECONDS = 30.0
 INJECTED = "(INJECTED)"
 
 
@@ -36,22 +38,38 @@ class Fault:
 @contextmanager
 def injected(process: int, fault: Fault, journal: Path) -> Iterator[None]:
     """From here on, in a process that has stopped itself; it goes on within the block, and ends there."""
-    inject = f"inject={fault.call}:error={fault.error}:when={fault.when}"
-    with traced(process, journal, "-e", f"trace={fault.call}", "-e", inject):
+    with traced(process, journal, *_options(fault)):
         yield
 
 
 @contextmanager
-def traced(process: int, journal: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
+def traced(process: int, journal: Path, *options: str) -> Iterator[Tracer]:
     """strace on all threads of a process that has stopped itself; it goes on within the block, and ends there."""
+    _await(process, "State", "T")
+    with _attached(process, journal, *options) as tracer:
+        os.kill(process, signal.SIGCONT)
+        yield tracer
+
+
+def end_by(process: int, fault: Fault, journal: Path) -> None:
+    """In a process that is at work; returns once it has ended of it."""
+    with _attached(process, journal, *_options(fault)) as tracer:
+        tracer.wait(END_SECONDS)
+
+
+def _options(fault: Fault) -> list[str]:
+    inject = f"inject={fault.call}:error={fault.error}:when={fault.when}"
+    return ["-e", f"trace={fault.call}", "-e", inject]
+
+
+@contextmanager
+def _attached(process: int, journal: Path, *options: str) -> Iterator[Tracer]:
     if shutil.which("strace") is None:
         raise NoStrace("strace is not installed")
-    _await(process, "State", "T")
     command = ["strace", "-f", "-qq", "-o", str(journal), *options, "-p", str(process)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as tracer:
         try:
             _await_tracer(process, tracer)
-            os.kill(process, signal.SIGCONT)
             yield tracer
         finally:
             tracer.terminate()  # it has ended already if the process has

@@ -14,6 +14,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import sys
 import traceback
 from base64 import b64decode, b64encode
@@ -140,6 +141,25 @@ class _Child:
             os.write(self.told, told.line())
 
 
+class _Loop(asyncio.SelectorEventLoop):
+    """Wakes itself by `write` and `read`, not as asyncio's own does: `sendto` and `recvfrom` then are calls on
+    connections with the server, which a tracer can make fail alone.
+    """
+
+    _csock: socket.socket | None
+    _ssock: socket.socket
+
+    def _write_to_self(self) -> None:
+        if self._csock is not None:
+            with suppress(OSError):
+                os.write(self._csock.fileno(), b"\0")
+
+    def _read_from_self(self) -> None:
+        with suppress(BlockingIOError):
+            while os.read(self._ssock.fileno(), 4096):
+                pass
+
+
 def _live(life: Life) -> None:
     """The child. Never returns."""
     status = 1
@@ -151,7 +171,8 @@ def _live(life: Life) -> None:
         child = _Child(life)
         if life.stopped:
             os.kill(os.getpid(), signal.SIGSTOP)
-        asyncio.run(child.live())
+        with asyncio.Runner(loop_factory=_Loop if life.database else None) as runner:
+            runner.run(child.live())
         status = 0
     except BaseException:
         traceback.print_exc()

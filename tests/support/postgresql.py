@@ -67,6 +67,17 @@ class PostgresqlServer:
         for lock in (self.folder / "data" / "postmaster.pid", *self.folder.glob(".s.PGSQL.*.lock")):
             lock.unlink()
 
+    def is_up(self) -> bool:
+        """Whether it has not ended."""
+        try:
+            return _is_alive(self.main_process())
+        except (FileNotFoundError, IndexError, ValueError):
+            return False
+
+    def told(self, words: str) -> int:
+        """How often they are in its log."""
+        return (self.folder / "log").read_text().count(words)
+
     def main_process(self) -> int:
         """Its process id."""
         return int((self.folder / "data" / "postmaster.pid").read_text().split("\n")[0])
@@ -86,8 +97,10 @@ class PostgresqlServer:
 
 
 @contextmanager
-def running_postgresql(*, durable: bool = False) -> Iterator[PostgresqlServer]:
-    """A server that ends with the context. `durable` waits for the disk."""
+def running_postgresql(*, durable: bool = False, wal: Path | None = None) -> Iterator[PostgresqlServer]:
+    """A server that ends with the context. `durable` waits for the disk. `wal` is a folder on a small disk, for its
+    write-ahead log, which then has segments of a megabyte.
+    """
     binaries = _binaries()
     folder = Path(mkdtemp(prefix="pg-"))
     if os.geteuid() == 0:
@@ -95,7 +108,9 @@ def running_postgresql(*, durable: bool = False) -> Iterator[PostgresqlServer]:
     options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync={'on' if durable else 'off'}"
     server = PostgresqlServer(binaries, folder, options)
     try:
-        _run(binaries / "initdb", "-D", folder / "data", "-U", OWNER, "-A", "trust", "--no-sync", "-E", "UTF8")
+        elsewhere = [] if wal is None else [f"--waldir={wal}", "--wal-segsize=1"]
+        made = ["-D", folder / "data", "-U", OWNER, "-A", "trust", "--no-sync", "-E", "UTF8", *elsewhere]
+        _run(binaries / "initdb", *made)
         server.start()
         try:
             yield server
