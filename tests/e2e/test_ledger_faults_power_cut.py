@@ -1,5 +1,6 @@
-"""The power of the ledger's machine is cut three hundred times: five recordings of its system calls, each of several
-lives, and each begun on what the last cut of the one before left. What is judged: tests/support/cut_log.py.
+"""The power of the ledger's machine is cut 250 times: five recordings of its system calls, each of several
+lives, and each begun on what the last cut of the one before left. What is judged: tests/support/cut_log.py. And for a
+PostgreSQL server and its ledger together (tests/support/cut_server.py).
 """
 
 from __future__ import annotations
@@ -10,15 +11,18 @@ import pytest
 
 from tests.e2e.conftest import TEST_SECONDS
 from tests.support.cut_log import cut_power
+from tests.support.cut_server import cut_servers_power
 from tests.support.injected_calls import NoStrace
+from tests.support.postgresql import NoPostgresql
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(TEST_SECONDS)]
 
 RECORDINGS = 5
-CUTS = 60
+CUTS = 50
+SERVER_CUTS = 25
 
 
-def test_after_three_hundred_power_cuts_everything_acknowledged_is_there(tmp_path: Path) -> None:
+def test_after_hundreds_of_power_cuts_everything_acknowledged_is_there(tmp_path: Path) -> None:
     try:
         done = cut_power(tmp_path, CUTS, RECORDINGS)
     except NoStrace as missing:
@@ -26,3 +30,12 @@ def test_after_three_hundred_power_cuts_everything_acknowledged_is_there(tmp_pat
     assert done.cuts == RECORDINGS * CUTS
     assert done.acknowledged > done.cuts
     assert done.undecided > done.cuts
+
+
+def test_after_power_cuts_beneath_postgresql_everything_acknowledged_is_there() -> None:
+    try:
+        done = cut_servers_power(SERVER_CUTS)
+    except (NoPostgresql, NoStrace) as missing:
+        pytest.skip(str(missing))
+    assert done.acknowledged > SERVER_CUTS
+    assert done.undecided > SERVER_CUTS

@@ -24,6 +24,7 @@ from pathlib import Path
 
 from ledger.second_place import SecondPlace
 from tests.support.killed_log import KilledLog, Nursery, nursery
+from tests.support.mortal_log import ENDLESS
 from tests.support.power_cut import Change, Fate, Image, Part, Recording
 from tests.support.recorded_calls import Call
 from tests.support.running_log import POLICY
@@ -90,10 +91,7 @@ def record(log: KilledLog, journals: Path, killed: int) -> Recording:
     recording = Recording.before(log.folder.path, ON_DISK)
     for life in range(killed + 1):
         journal = journals.with_name(f"{journals.name}-{life}")
-        if life < killed:
-            log.live_recorded(journal)
-        else:
-            log.live_recorded(journal, ENTRIES)
+        log.live_recorded(journal, ENDLESS if life < killed else ENTRIES)
         recording.add(journal)
         journal.unlink()
     return recording
@@ -102,15 +100,20 @@ def record(log: KilledLog, journals: Path, killed: int) -> Recording:
 def judged(image: Image, path: Path, lives: Nursery, chance: random.Random) -> KilledLog:
     """The log of an image, if everything about it is as it has to be."""
     log = laid_out(image, path, lives, chance)
-    place = SecondPlace(log.folder.second_place, POLICY.logs).read()
-    known = max(local.witness.known_size() for local in log.folder.witnesses.values())
-    assert known <= (0 if place is None else place[1].size), "a signature left before the second place was durable"
-    log.examine(path / f"{TOLD}0")
-    log.judge()
+    judge(log)
     return log
 
 
-def laid_out(image: Image, path: Path, lives: Nursery, chance: random.Random) -> KilledLog:
+def judge(log: KilledLog) -> None:
+    """Raises unless everything about it is as it has to be."""
+    place = SecondPlace(log.folder.second_place, POLICY.logs).read()
+    known = max(local.witness.known_size() for local in log.folder.witnesses.values())
+    assert known <= (0 if place is None else place[1].size), "a signature left before the second place was durable"
+    log.examine(log.folder.path / f"{TOLD}0")
+    log.judge()
+
+
+def laid_out(image: Image, path: Path, lives: Nursery, chance: random.Random, database: str = "") -> KilledLog:
     """An image as files, and all that was ever told to writers in one of them."""
     image.write(path)
     # Of this recording's lives after all those before.
@@ -119,7 +122,7 @@ def laid_out(image: Image, path: Path, lives: Nursery, chance: random.Random) ->
     for each in told:
         each.unlink()
     (path / f"{TOLD}0").write_bytes(lines)
-    return KilledLog(path, "", lives, chance)
+    return KilledLog(path, database, lives, chance)
 
 
 class Moments:

@@ -179,10 +179,12 @@ class KilledLog:
         self.examine(acknowledgements)
         return happened(journal)
 
-    def live_recorded(self, journal: Path, count: int = ENDLESS) -> None:
-        """A life whose system calls are written down: of `count` entries of each writer, or ended by SIGKILL."""
+    def live_recorded(self, journal: Path, count: int = ENDLESS, beside: Sequence[int] = ()) -> None:
+        """A life whose system calls are written down, with those of other processes `beside` it: of `count` entries of
+        each writer, or ended by SIGKILL.
+        """
         acknowledgements = self._begin(count=count, stopped=True)
-        with recorded(self._pid, journal):
+        with recorded(self._pid, journal, beside):
             if count == ENDLESS:
                 _await_content(acknowledgements)
                 time.sleep(self._chance.uniform(0, WORKING_SECONDS))

@@ -56,16 +56,29 @@ class PostgresqlServer:
 
     def kill(self) -> None:
         """SIGKILL of the server and of all its processes, as when the machine kills them for memory."""
-        main = self.main_process()
-        children = [int(pid) for pid in Path(f"/proc/{main}/task/{main}/children").read_text().split()]
-        for process in [main, *children]:
+        processes = self.processes()
+        for process in processes:
             with suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
-        while any(_is_alive(process) for process in [main, *children]):
+        while any(_is_alive(process) for process in processes):
             time.sleep(0.005)
         # A dead process that nobody has collected yet would pass for a running server. All are dead, so this is safe.
         for lock in (self.folder / "data" / "postmaster.pid", *self.folder.glob(".s.PGSQL.*.lock")):
             lock.unlink()
+
+    def processes(self) -> list[int]:
+        """All of its processes, the main one first."""
+        main = self.main_process()
+        return [main, *(int(pid) for pid in Path(f"/proc/{main}/task/{main}/children").read_text().split())]
+
+    def laid_out_at(self, folder: Path) -> PostgresqlServer:
+        """A server on a copy of its folder, on a machine that has just started: nobody holds its locks any more."""
+        for lock in (folder / "data" / "postmaster.pid", *folder.glob(".s.PGSQL.*.lock")):
+            lock.unlink(missing_ok=True)
+        if os.geteuid() == 0:
+            for path in [folder, *folder.rglob("*")]:
+                shutil.chown(path, OWNER)
+        return PostgresqlServer(self.binaries, folder, self.options.replace(str(self.folder), str(folder)))
 
     def is_up(self) -> bool:
         """Whether it has not ended."""
@@ -97,12 +110,14 @@ class PostgresqlServer:
 
 
 @contextmanager
-def running_postgresql(*, durable: bool = False, wal: Path | None = None) -> Iterator[PostgresqlServer]:
+def running_postgresql(
+    *, durable: bool = False, wal: Path | None = None, within: Path | None = None
+) -> Iterator[PostgresqlServer]:
     """A server that ends with the context. `durable` waits for the disk. `wal` is a folder on a small disk, for its
-    write-ahead log, which then has segments of a megabyte.
+    write-ahead log, which then has segments of a megabyte. `within` is where its folder is made.
     """
     binaries = _binaries()
-    folder = Path(mkdtemp(prefix="pg-"))
+    folder = Path(mkdtemp(prefix="pg-", dir=within))
     if os.geteuid() == 0:
         shutil.chown(folder, OWNER)
     options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync={'on' if durable else 'off'}"

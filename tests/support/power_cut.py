@@ -28,6 +28,9 @@ from tests.support.recorded_calls import NEVER, Call, read_calls
 SHARED_MEMORY = "-shm"
 """Ends the name of SQLite's index of its write-ahead log."""
 
+NAMING = ("rename", "unlink", "link", "mkdir", "rmdir", "truncate")
+"""Calls that name their files."""
+
 Part = tuple[int, bytes]
 """Bytes, and where in the file they begin."""
 
@@ -78,8 +81,15 @@ class Recording:
     machines, and stays as the calls had made it until then.
     """
 
-    def __init__(self, folder: Path, lossy: Sequence[str]) -> None:
+    def __init__(
+        self, folder: Path, lossy: Sequence[str], working: Path | None = None, *, names_follow: bool = False
+    ) -> None:
+        """`working`: the directory where the processes are, for names that are relative. `names_follow`: a file's sync
+        makes its name durable too. POSIX does not promise it; ext4, XFS and Btrfs do it, and PostgreSQL needs it.
+        """
         self.folder = folder
+        self._working = working or folder
+        self._names_follow = names_follow
         self.calls: list[Call] = []
         """Those that concern the folder, in the order in which they began."""
         self._lossy = frozenset(lossy)
@@ -93,15 +103,17 @@ class Recording:
         self._changes: dict[int | Path, list[Change]] = defaultdict(list)
         """Of each file, and of the names in each folder."""
         self._syncs: dict[int | Path, list[tuple[int, int]]] = defaultdict(list)
-        self._positions: dict[int, int] = {}
-        """Of descriptors, for writes without an offset."""
+        self._positions: dict[tuple[int, int], int] = {}
+        """Of descriptors in a thread, for writes without an offset."""
         self.end = 0
         """The line after the last."""
 
     @classmethod
-    def before(cls, folder: Path, lossy: Sequence[str]) -> Recording:
+    def before(
+        cls, folder: Path, lossy: Sequence[str], working: Path | None = None, *, names_follow: bool = False
+    ) -> Recording:
         """Everything that is there now is durable."""
-        made = cls(folder, lossy)
+        made = cls(folder, lossy, working, names_follow=names_follow)
         for path in sorted(each for each in folder.rglob("*") if each.is_file()):
             made._first[path] = made._new_file(path, path.read_bytes())
         made._names = dict(made._first)
@@ -110,7 +122,7 @@ class Recording:
     def add(self, journal: Path) -> None:
         """What one more process did, and nobody else meanwhile."""
         calls, self.end = read_calls(journal, self.end)
-        ours = [call for call in calls if any(self._is_ours(path) for path in _paths(call))]
+        ours = [call for call in calls if any(self._is_ours(path) for path in self._paths(call))]
         self._positions.clear()
         for call in ours:
             self._read(call)
@@ -160,10 +172,17 @@ class Recording:
         return {path: file for path, file in names.items() if file is not None}
 
     def _durable(self, key: int | Path, change: Change) -> int:
-        return min((ended for begun, ended in self._syncs[key] if begun > change.ended), default=NEVER)
+        keys = [key, *(file for _, file in change.names if file is not None and self._names_follow)]
+        syncs = (sync for each in keys for sync in self._syncs[each])
+        return min((ended for begun, ended in syncs if begun > change.ended), default=NEVER)
 
     def _is_ours(self, path: Path) -> bool:
         return path == self.folder or self.folder in path.parents
+
+    def _paths(self, call: Call) -> list[Path]:
+        if call.file is not None:
+            return [call.file]
+        return [self._working / name.decode() for name in call.strings] if call.name in NAMING else []
 
     def _is_lossy(self, path: Path) -> bool:
         return path != self.folder and path.relative_to(self.folder).parts[0] in self._lossy
@@ -182,28 +201,30 @@ class Recording:
             case "openat":
                 self._open(call)
             case "close":
-                self._positions.pop(call.descriptor, None)
-            case "pwrite64":
-                self._change(call, call.numbers[1], call.strings[0][: call.result])
+                self._positions.pop((call.thread, call.descriptor), None)
+            case "pwrite64" | "pwritev":
+                self._change(call, call.numbers[-1], b"".join(call.strings)[: call.result])
             case "write":
                 self._append(call)
             case "ftruncate":
                 self._change(call, call.numbers[0], None)
             case "lseek":
-                self._positions[call.descriptor] = call.result
+                self._positions[call.thread, call.descriptor] = call.result
             case "fsync" | "fdatasync":
                 self._sync(call)
             case "rename" | "unlink":
                 self._rename(call)
             case "mmap":
                 self._refuse_mapped(call)
+            case "sync_file_range":
+                pass  # promises nothing
             case name:
                 raise AssertionError(f"the recording has a call that nobody has taught it: {name}")
 
     def _open(self, call: Call) -> None:
         if call.file is None:  # the process died in it
             return
-        self._positions[call.descriptor] = 0
+        self._positions[call.thread, call.descriptor] = 0
         if "O_DIRECTORY" in call.arguments or call.file.is_dir():
             return
         if call.file not in self._names:
@@ -212,15 +233,15 @@ class Recording:
         elif "O_TRUNC" in call.arguments:
             self._change(call, 0, None)
         if "O_APPEND" in call.arguments:
-            self._positions[call.descriptor] = NEVER
+            self._positions[call.thread, call.descriptor] = NEVER
 
     def _append(self, call: Call) -> None:
         data = call.strings[0][: call.result]
-        position = self._positions.get(call.descriptor, NEVER)
+        position = self._positions.get((call.thread, call.descriptor), NEVER)
         if position == NEVER:
             position = self._size(call)
         else:
-            self._positions[call.descriptor] += len(data)
+            self._positions[call.thread, call.descriptor] += len(data)
         self._change(call, position, data)
 
     def _size(self, call: Call) -> int:
@@ -246,7 +267,7 @@ class Recording:
         self._syncs[self._names.get(call.file, call.file)].append((call.begun, call.ended))
 
     def _rename(self, call: Call) -> None:
-        old, *new = (Path(name.decode()) for name in call.strings)
+        old, *new = self._paths(call)
         file = self._names[old]
         self._name(call, ((old, None), *((path, file) for path in new)))
 
@@ -263,10 +284,6 @@ class Recording:
         written = "MAP_SHARED" in call.arguments and "PROT_WRITE" in call.arguments
         assert call.file is not None
         assert not written or call.file.name.endswith(SHARED_MEMORY), f"{call.file} is written without calls"
-
-
-def _paths(call: Call) -> list[Path]:
-    return [call.file] if call.file is not None else [Path(name.decode()) for name in call.strings if name]
 
 
 def _known(path: Path, moment: int, lie: Lie | None, folder: Path) -> int:

@@ -10,7 +10,7 @@ is synchronised is what had ended before.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +39,7 @@ _RESUMED = re.compile(r"<\.\.\. (\w+) resumed>")
 class Call:
     """One call that succeeded, or was never heard of again."""
 
+    thread: int
     name: str
     begun: int
     ended: int
@@ -60,11 +61,15 @@ class Call:
 
 
 @contextmanager
-def recorded(process: int, journal: Path) -> Iterator[None]:
-    """From here on, in a process that has stopped itself; it goes on within the block, and ends there."""
-    options = ["-y", "-xx", "-s", str(LONGEST), "-e", "signal=none", "-e", f"trace={NAMES}"]
-    with traced(process, journal, *options) as tracer:
+def recorded(process: int, journal: Path, beside: Sequence[int] = ()) -> Iterator[None]:
+    """From here on, in a process that has stopped itself; it goes on within the block, and ends there. `beside` are
+    others that are at work, whose calls come into the same order, until the block ends.
+    """
+    printed = ["-y", "-xx", "-s", str(LONGEST), "-e", "abbrev=none", "-e", "signal=none", "-e", f"trace={NAMES}"]
+    with traced(process, journal, *printed, *(f"-p{each}" for each in beside)) as tracer:
         yield
+        if beside:
+            tracer.terminate()
         tracer.wait(ATTACH_SECONDS)  # until it has written down the last call
 
 
@@ -81,15 +86,15 @@ def read_calls(journal: Path, first: int = 0) -> tuple[list[Call], int]:
                 begun[thread] = (number, text.removesuffix(_UNFINISHED))
             elif resumed := _RESUMED.match(text):
                 start, head = begun.pop(thread)
-                calls += _parsed(head + text[resumed.end() :], start, number)
+                calls += _parsed(thread, head + text[resumed.end() :], start, number)
             else:
-                calls += _parsed(text, number, number)
-    for start, head in begun.values():
-        calls += _parsed(f"{head}) = ?", start, NEVER)
+                calls += _parsed(thread, text, number, number)
+    for thread, (start, head) in begun.items():
+        calls += _parsed(thread, f"{head}) = ?", start, NEVER)
     return sorted(calls, key=lambda call: call.begun), number + 1
 
 
-def _parsed(text: str, begun: int, ended: int) -> list[Call]:
+def _parsed(thread: str, text: str, begun: int, ended: int) -> list[Call]:
     """None for a call that failed, and for what is no call."""
     name, _, rest = text.partition("(")
     end = _RESULT.search(rest)  # strings are hexadecimal: nothing in them looks like it
@@ -102,7 +107,8 @@ def _parsed(text: str, begun: int, ended: int) -> list[Call]:
     path = None if file is None or file[3] else Path(_decoded(file[2]).decode())
     plain = _FILE.sub(r"\1", _STRING.sub('""', rest[: end.start()]))
     descriptor = int(file[1]) if file is not None else -1
-    return [Call(name, begun, ended, plain, tuple(_decoded(each) for each, _ in strings), path, descriptor, result)]
+    decoded = tuple(_decoded(each) for each, _ in strings)
+    return [Call(int(thread), name, begun, ended, plain, decoded, path, descriptor, result)]
 
 
 def _decoded(text: str) -> bytes:

@@ -71,6 +71,13 @@ def test_a_name_needs_its_folders_sync(recording: Callable[..., Recording]) -> N
     assert contents(made, kept) == {"disk/file": b"one"}
 
 
+def test_where_a_files_sync_keeps_its_name_it_does(tmp_path: Path) -> None:
+    (tmp_path / "journal").write_text("\n".join([opened(FILE), written(FILE, "one"), synced(FILE), ""]))
+    made = Recording(Path("/r"), ("disk",), names_follow=True)
+    made.add(tmp_path / "journal")
+    assert contents(made, lost) == {"disk/file": b"one"}
+
+
 def test_a_rename_may_be_there_without_the_content(recording: Callable[..., Recording]) -> None:
     made = recording(opened(NEW), written(NEW, "one"), renamed(NEW, FILE))
     assert contents(made, lambda change: None if change.data else []) == {"disk/file": b""}
