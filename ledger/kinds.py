@@ -16,8 +16,6 @@ from functools import cached_property
 from ledger.errors import EntryInvalid
 
 Check = Callable[[object, str], None]
-Admits = Callable[[str], object]
-"""Something true for texts that it admits: `fullmatch` of a pattern."""
 
 MAX_INTEGER = 2**53 - 1
 """Largest integer every JSON reader represents exactly (RFC 7493 section 2.2)."""
@@ -36,13 +34,13 @@ COMPANY_CODE_LENGTH = 18
 @dataclass(frozen=True)
 class Form:
     """The form of a field: `check(value, field)` raises EntryInvalid naming the field; `text` is what
-    docs/ledger-format.md calls it. `admits` is a shortcut and may be missing: of a text that it matches, `check` is
-    known to have nothing to say (a property test compares the two); of any other, `check` decides.
+    docs/ledger-format.md calls it. `spelling` is a shortcut, a pattern for canonical JSON: a value with that spelling
+    is known to be good (property tests compare it with `check`), and of any other `check` decides.
     """
 
     text: str
     check: Check
-    admits: Admits | None = None
+    spelling: str
 
 
 def _pattern(expression: str) -> Check:
@@ -57,17 +55,18 @@ def _pattern(expression: str) -> Check:
 
 def _textual(text: str, expression: str) -> Form:
     """A form that is one pattern."""
-    return Form(text, _pattern(expression), re.compile(expression).fullmatch)
+    return Form(text, _pattern(expression), f'"{expression}"')
 
 
 _timestamp_form = _pattern(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
-_common_timestamp = re.compile(
-    r"[1-9][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{6}Z"
-).fullmatch
-"""Of a day that every month has: these exist without asking a calendar."""
+_COMMON_TIMESTAMP = (
+    r'"[1-9][0-9]{3}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)'
+    r'T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{6}Z"'
+)
+"""Of a day that its month has in every year: these exist without asking a calendar."""
 _identifier_form = _pattern(r"[a-z0-9][a-z0-9._-]{0,63}")
-_short_identifier = re.compile(r"[a-z0-9][a-z0-9._-]{0,16}").fullmatch
-"""Shorter than any company code."""
+_COMMON_IDENTIFIER = r'"(?:[a-z0-9][a-z0-9._-]{0,16}"|(?![0-9a-z]{18}"|[^"]*[0-9]{6})[a-z0-9][a-z0-9._-]{17,63}")'
+"""Shorter than any company code; or neither as long as one nor with the six digits in a row that any other has."""
 
 
 def _check_identifier(value: object, field: str) -> None:
@@ -79,8 +78,6 @@ def _check_identifier(value: object, field: str) -> None:
 
 def _check_timestamp(value: object, field: str) -> None:
     """A moment that exists, always with six decimals."""
-    if isinstance(value, str) and _common_timestamp(value):
-        return
     _timestamp_form(value, field)
     try:
         datetime.fromisoformat(str(value))
@@ -98,18 +95,18 @@ def _one_of(*allowed: str) -> Form:
         if value not in allowed:
             raise EntryInvalid(field)
 
-    return Form(" or ".join(f"`{text}`" for text in allowed), check, frozenset(allowed).__contains__)
+    return Form(" or ".join(f"`{text}`" for text in allowed), check, f'"(?:{"|".join(map(re.escape, allowed))})"')
 
 
 def _list_of(item: Form) -> Form:
     def check(value: object, field: str) -> None:
-        if not isinstance(value, list) or len(value) > MAX_LIST:
+        if not isinstance(value, list | tuple) or len(value) > MAX_LIST:
             raise EntryInvalid(field)
         for index, member in enumerate(value):
-            if item.admits is None or type(member) is not str or not item.admits(member):
-                item.check(member, f"{field}[{index}]")
+            item.check(member, f"{field}[{index}]")
 
-    return Form(f"list of {item.text}", check)
+    spelling = rf"\[(?:{item.spelling}(?:,{item.spelling}){{0,{MAX_LIST - 1}}})?\]"
+    return Form(f"list of {item.text}", check, spelling)
 
 
 def _object(**fields: Form) -> Form:
@@ -117,25 +114,34 @@ def _object(**fields: Form) -> Form:
         if not isinstance(value, dict) or set(value) != set(fields):
             raise EntryInvalid(field)
         for name, form in fields.items():
-            member = value[name]
-            if form.admits is None or type(member) is not str or not form.admits(member):
-                form.check(member, f"{field}.{name}")
+            form.check(value[name], f"{field}.{name}")
 
-    return Form("{" + ", ".join(f"`{name}`: {form.text}" for name, form in fields.items()) + "}", check)
+    text = ", ".join(f"`{name}`: {form.text}" for name, form in fields.items())
+    return Form("{" + text + "}", check, _object_spelling(fields, {}))
+
+
+def _object_spelling(required: Mapping[str, Form], optional: Mapping[str, Form]) -> str:
+    """Members in canonical order. The first required one is always there, so each other brings its own comma: those
+    before it at their end, those after it in front.
+    """
+    if not required:
+        return r"\{\}"
+    first, spelling = min(required), ""
+    for name, form in sorted({**optional, **required}.items()):
+        member = f'"{name}":{form.spelling}'
+        member = f"{member}," if name < first else f",{member}" if name > first else member
+        spelling += member if name in required else f"(?:{member}|)"
+    return r"\{" + spelling + r"\}"
 
 
 hex16 = _textual("hex16", r"[0-9a-f]{32}")
 hex32 = _textual("hex32", r"[0-9a-f]{64}")
 reason = _textual("reason", r"[A-Z][A-Z_]{1,48}")
-timestamp = Form("time", _check_timestamp, _common_timestamp)
-unsigned = Form("integer", _check_unsigned)
-identifier = Form("identifier", _check_identifier, _short_identifier)
+timestamp = Form("time", _check_timestamp, _COMMON_TIMESTAMP)
+unsigned = Form("integer", _check_unsigned, r"(?:0|[1-9][0-9]{0,14})")
+identifier = Form("identifier", _check_identifier, _COMMON_IDENTIFIER)
 use = _one_of("SCORE", "PROFILE", "MATCH")
 identifiers = _list_of(identifier)
-
-
-def _no_shortcut(_: str) -> bool:
-    return False
 
 
 @dataclass(frozen=True)
@@ -146,10 +152,14 @@ class Kind:
     optional: Mapping[str, Form]
 
     @cached_property
-    def _checks(self) -> Mapping[str, tuple[Admits, Check, str]]:
-        """Field → shortcut, check, name in errors; looked up for every field of every leaf that is verified."""
-        forms = {**self.optional, **self.required}
-        return {name: (form.admits or _no_shortcut, form.check, f"body.{name}") for name, form in forms.items()}
+    def _checks(self) -> Mapping[str, tuple[Check, str]]:
+        """Field → check, name in errors."""
+        return {name: (form.check, f"body.{name}") for name, form in {**self.optional, **self.required}.items()}
+
+    @property
+    def spelling(self) -> str:
+        """As a form's, of the whole body."""
+        return _object_spelling(self.required, self.optional)
 
     def knows(self, names: Set[str]) -> bool:
         """Whether all of these are fields of this kind."""
@@ -159,13 +169,11 @@ class Kind:
         """Raises EntryInvalid naming the first field that is missing, unknown or malformed."""
         if not self.required.keys() <= body.keys():
             raise EntryInvalid(f"body.{min(self.required.keys() - body.keys())}")
-        checks = self._checks
         for name, value in body.items():
-            found = checks.get(name)
-            if found is None:
+            if name not in self._checks:
                 raise EntryInvalid(f"body.{name}")
-            if type(value) is not str or not found[0](value):
-                found[1](value, found[2])
+            check, path = self._checks[name]
+            check(value, path)
 
 
 def _kind(optional: Mapping[str, Form] | None = None, /, **required: Form) -> Kind:

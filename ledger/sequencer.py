@@ -16,8 +16,8 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 import structlog
 
@@ -38,19 +38,18 @@ RELOAD_SECONDS = 1.0
 _log = structlog.get_logger("ledger.sequencer")
 
 
-@dataclass(eq=False)
-class _Pending:
-    wanted: Wanted
-    outcome: asyncio.Future[Recorded]
+_Pending = tuple[Wanted, asyncio.Future[Recorded]]
+"""An entry, and who waits for it."""
 
-    def settle(self, outcome: Recorded | LedgerError) -> None:
-        """Tells the caller, unless it has gone."""
-        if self.outcome.done():
-            return
-        if isinstance(outcome, Recorded):
-            self.outcome.set_result(outcome)
-        else:
-            self.outcome.set_exception(outcome)
+
+def _settle(waiting: asyncio.Future[Recorded], outcome: Recorded | LedgerError) -> None:
+    """Tells the caller, unless it has gone."""
+    if waiting.done():
+        return
+    if isinstance(outcome, Recorded):
+        waiting.set_result(outcome)
+    else:
+        waiting.set_exception(outcome)
 
 
 class Sequencer:
@@ -82,6 +81,11 @@ class Sequencer:
         """False before the first load and from a failed commit until the history was read again."""
         return self._settled
 
+    @cached_property
+    def _loop(self) -> asyncio.AbstractEventLoop:
+        """Asked for once: Python 3.11 asks the kernel for the process every time."""
+        return asyncio.get_running_loop()
+
     async def add(self, kind: str, body: Mapping[str, object], key: str | None) -> Recorded:
         """Returns when the entry is durable.
 
@@ -92,22 +96,22 @@ class Sequencer:
             raise EntryInvalid("key")
         if len(self._queue) >= QUEUE_LIMIT:
             raise LedgerFull("too many entries wait for their commit")
-        pending = _Pending(Wanted(kind, body, key), asyncio.get_running_loop().create_future())
-        self._queue.append(pending)
+        recorded: asyncio.Future[Recorded] = self._loop.create_future()
+        self._queue.append((Wanted(kind, body, key), recorded))
         self._arrived.set()
-        return await pending.outcome
+        return await recorded
 
     async def run(self) -> None:
         """Works until cancelled, or until LedgerReadOnly or HeadConflict says that it must not go on."""
         while True:
             await self._wait_for_work()
             batch = [self._queue.popleft() for _ in range(min(BATCH_LIMIT, len(self._queue)))]
-            await self._record([pending for pending in batch if not pending.outcome.done()])
+            await self._record([pending for pending in batch if not pending[1].done()])
 
     def refuse_all(self, error: LedgerError) -> None:
         """Tells everybody who waits; called when `run` has ended."""
         while self._queue:
-            self._queue.popleft().settle(error)
+            _settle(self._queue.popleft()[1], error)
 
     async def _wait_for_work(self) -> None:
         """Until something arrived. Without a history (at the start, after a failed commit) reading it is work too."""
@@ -116,9 +120,8 @@ class Sequencer:
             await self._arrived.wait()
 
     async def _record(self, batch: Sequence[_Pending]) -> None:
-        loop = asyncio.get_running_loop()
         try:
-            outcomes = await loop.run_in_executor(self._executor, self._commit, batch)
+            outcomes = await self._loop.run_in_executor(self._executor, self._commit, batch)
             self._settled = True
         except LedgerError as error:
             self._settled = False
@@ -126,16 +129,16 @@ class Sequencer:
             if isinstance(error, LedgerReadOnly | HeadConflict):
                 self._queue.extendleft(reversed(batch))  # for `refuse_all`, once the log has become read-only
                 raise
-            for pending in batch:
-                pending.settle(error)
+            for _, waiting in batch:
+                _settle(waiting, error)
             if not batch:  # not even reading the history again succeeded
                 await asyncio.sleep(RELOAD_SECONDS)
             return
         except BaseException:
             self._queue.extendleft(reversed(batch))
             raise
-        for pending, outcome in zip(batch, outcomes, strict=True):
-            pending.settle(outcome)
+        for (_, waiting), outcome in zip(batch, outcomes, strict=True):
+            _settle(waiting, outcome)
         if self._chain is not None:
             self._grown(self._chain.size)
 
@@ -144,9 +147,10 @@ class Sequencer:
         chain = self._load() if self._chain is None else self._chain
         # From here until the commit is known to have succeeded, memory is not to be continued from.
         self._chain = None
-        keys = [pending.wanted.key for pending in batch if pending.wanted.key is not None]
+        wanted = [entry for entry, _ in batch]
+        keys = [entry.key for entry in wanted if entry.key is not None]
         known = self._storage.find_keys(keys) if keys else {}
-        draft = make_draft(chain, [pending.wanted for pending in batch], known, self._clock)
+        draft = make_draft(chain, wanted, known, self._clock)
         if draft.batch.records:
             self._storage.append(Head(chain.size, chain.last), draft.batch)
         self._chain = draft.grown

@@ -15,12 +15,13 @@ _NAMES = st.from_regex(r"[a-z0-9][a-z0-9._-]{0,63}", fullmatch=True).filter(
     lambda name: not COMPANY_CODE.fullmatch(name)
 )
 _HEX = {length: st.binary(min_size=length, max_size=length).map(bytes.hex) for length in (16, 32)}
+_INTEGERS = st.integers(0, 10**6) | st.integers(0, MAX_INTEGER)
 TIMES = st.datetimes(datetime(1000, 1, 1), datetime(9999, 12, 31)).map(lambda t: format_time(t.replace(tzinfo=UTC)))
 _FORMS: Mapping[str, st.SearchStrategy[Any]] = {
     "hex16": _HEX[16],
     "hex32": _HEX[32],
     "identifier": _NAMES,
-    "integer": st.integers(0, MAX_INTEGER),
+    "integer": _INTEGERS,
     "reason": st.from_regex(r"[A-Z][A-Z_]{1,48}", fullmatch=True),
     "time": TIMES,
     "list of identifier": st.lists(_NAMES, max_size=4),
@@ -61,8 +62,8 @@ def _entry(kind_and_body: tuple[str, dict[str, Any]], log: str, seq: int, prev: 
 ENTRIES = st.builds(
     _entry,
     KIND_AND_BODY,
-    st.from_regex(r"[!-*,-~]{1,255}", fullmatch=True),
-    st.integers(0, MAX_INTEGER),
+    st.from_regex(r"[a-z./-]{1,40}", fullmatch=True) | st.from_regex(r"[!-*,-~]{1,255}", fullmatch=True),
+    _INTEGERS,
     _HEX[32],
     TIMES,
     _HEX[16],

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from ledger.entry import MAX_LEAF, ZERO_HASH, Entry, encode, format_time, leaf_hash, new_nonce, parse
+from ledger.entry import MAX_LEAF, ZERO_HASH, Entry, assemble, encode, format_time, leaf_hash, new_nonce, parse
 from ledger.errors import EntryInvalid
 
 ENTRY = Entry(
@@ -91,8 +91,23 @@ def test_longest_leaf() -> None:
     longest = encode(with_rules(count, 1 + rest))
     assert len(longest) == MAX_LEAF
     assert encode(parse(longest)) == longest
-    with pytest.raises(EntryInvalid):
-        encode(with_rules(count, 2 + rest))
+    assert assembled(with_rules(count, 1 + rest)) == longest
+    for make in (encode, assembled):
+        with pytest.raises(EntryInvalid, match="leaf"):
+            make(with_rules(count, 2 + rest))
+
+
+def assembled(entry: Entry) -> bytes:
+    return assemble(entry.log, entry.seq, entry.prev, entry.ts, entry.kind, entry.nonce, entry.body)
+
+
+@pytest.mark.parametrize("log", [ENTRY.log, 'with"quote\\'])
+def test_a_tuple_is_written_as_the_list_that_is_read(log: str) -> None:
+    body = {"scorecard": "a4" * 32, "group": "banks", "members": ("bank-a", "bank-b"), "sequence": 1}
+    body |= {"approval": "b5" * 32, "previous": "c6" * 32, "scorecards": ()}
+    entry = replace(ENTRY, log=log, kind="scorecard.approved", body=body)
+    assert assembled(entry) == encode(entry)
+    assert parse(encode(entry)).body == {**body, "members": ["bank-a", "bank-b"], "scorecards": []}
 
 
 def test_error_names_the_leaf_where_known() -> None:

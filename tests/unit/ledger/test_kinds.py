@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from calendar import monthrange
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from itertools import product
 from typing import Any
 
 import pytest
 
+from ledger.entry import canonical_json
 from ledger.errors import EntryInvalid
-from ledger.kinds import KINDS, MAX_LIST, identifier
+from ledger.kinds import KINDS, MAX_LIST, Form, Kind, identifier, timestamp, unsigned
 from tests.vectors.ledger.log import ENTRIES
 
 FULLEST = dict(reversed(ENTRIES)) | {"log.opened": {}}
@@ -137,6 +142,7 @@ def test_financing_is_reserved() -> None:
 def test_company_codes_are_no_identifiers(text: str) -> None:
     with pytest.raises(EntryInvalid):
         identifier.check(text, "field")
+    assert not is_spelled(identifier, text)
 
 
 @pytest.mark.parametrize(
@@ -156,3 +162,31 @@ def test_company_codes_are_no_identifiers(text: str) -> None:
 )
 def test_identifiers(text: str) -> None:
     identifier.check(text, "field")
+
+
+def is_spelled(form: Form | Kind, value: object) -> bool:
+    return re.fullmatch(form.spelling, canonical_json(value).decode()) is not None
+
+
+@pytest.mark.parametrize(("kind", "body"), FULLEST.items())
+def test_samples_are_known_by_their_spelling(kind: str, body: Mapping[str, object]) -> None:
+    """Of all kinds, so that what is usual is not checked field by field."""
+    assert is_spelled(KINDS[kind], body)
+    assert is_spelled(KINDS[kind], {name: body[name] for name in KINDS[kind].required})
+    assert not any(is_spelled(KINDS[kind], {**body, name: 1}) for name in ("a", "zz"))
+
+
+@pytest.mark.parametrize("year", [1900, 2000, 2023, 2024])
+def test_no_day_is_spelled_that_is_not_in_the_calendar(year: int) -> None:
+    """And all are that their month has in every year."""
+    days = list(product(range(14), range(33)))
+    texts = [f"{year:04}-{month:02}-{day:02}T23:59:59.000000Z" for month, day in days]
+    spelled = {day for day, text in zip(days, texts, strict=True) if is_spelled(timestamp, text)}
+    assert spelled == {(month, day) for month in range(1, 13) for day in range(1, monthrange(2023, month)[1] + 1)}
+    for month, day in spelled:
+        datetime(year, month, day, tzinfo=UTC)
+
+
+def test_only_integers_that_every_reader_represents_are_spelled() -> None:
+    assert all(is_spelled(unsigned, value) for value in (0, 9, 10, 10**15 - 1))
+    assert not any(is_spelled(unsigned, value) for value in (2**53, -1, True, 1.0))
