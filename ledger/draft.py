@@ -11,10 +11,9 @@ from datetime import datetime
 from typing import NamedTuple
 
 from ledger.chain import Chain
-from ledger.entry import Entry, encode, format_time, leaf_hash, new_nonce
+from ledger.entry import assemble, format_time, leaf_hash, new_nonces
 from ledger.errors import EntryInvalid
 from ledger.storage.interface import Batch, Head, Record
-from ledger.storage.searchable import searchable
 
 
 class Wanted(NamedTuple):
@@ -47,8 +46,8 @@ def make_draft(
     """`known`: keys recorded before. An entry outside the profile is refused alone, and leaves no gap. A batch becomes
     durable at once, so all its entries bear the same time.
     """
-    growing = _Growing(start, clock)
-    outcomes = [growing.add(item, known) for item in wanted]
+    growing = _Growing(start, known, clock)
+    outcomes = [growing.add(item, nonce) for item, nonce in zip(wanted, new_nonces(len(wanted)), strict=True)]
     records = growing.records
     if not records:
         return Draft(Batch([], [], Head(start.size, start.last)), start, outcomes)
@@ -58,31 +57,30 @@ def make_draft(
 
 
 class _Growing:
-    def __init__(self, start: Chain, clock: Callable[[], datetime]) -> None:
+    def __init__(self, start: Chain, known: Mapping[str, int], clock: Callable[[], datetime]) -> None:
         self.records: list[Record] = []
         self.last = start.last
-        self._keys: dict[str, int] = {}
         self._size = start.size
         self._origin = start.origin
+        self._known = dict(known)
         self._clock = clock
         self._moment: str | None = None
 
-    def add(self, item: Wanted, known: Mapping[str, int]) -> Recorded | EntryInvalid:
-        if item.key is not None:
-            seq = known.get(item.key, self._keys.get(item.key))
-            if seq is not None:
-                return Recorded(seq, existing=True)
+    def add(self, item: Wanted, nonce: str) -> Recorded | EntryInvalid:
+        kind, body, key = item
+        if key is not None and key in self._known:
+            return Recorded(self._known[key], existing=True)
         if self._moment is None:
             self._moment = format_time(self._clock())
-        entry = Entry(self._origin, self._size, self.last, self._moment, item.kind, new_nonce(), item.body)
+        seq = self._size
         try:
-            leaf = encode(entry)
+            leaf = assemble(self._origin, seq, self.last, self._moment, kind, nonce, body)
         except EntryInvalid as error:
             return error
         digest = leaf_hash(leaf)
-        self.records.append(Record(leaf, digest, item.key, searchable(entry)))
+        self.records.append(Record(leaf, digest, key))
         self.last = digest.hex()
-        self._size += 1
-        if item.key is not None:
-            self._keys[item.key] = entry.seq
-        return Recorded(entry.seq, existing=False)
+        self._size = seq + 1
+        if key is not None:
+            self._known[key] = seq
+        return Recorded(seq, existing=False)

@@ -1,8 +1,11 @@
 """Does a ledger database agree with itself? Whatever can be derived from leaf bytes is derived again and compared.
 
 Leaves are the source: hashes, chain, tree nodes, head and the searchable columns follow from them. Idempotency keys do
-not (they are opaque and not in the leaf): each entry of a kind that others append has exactly one, bound to its leaf by
-a digest that finds accidents, but not somebody who alters key and digest together.
+not (they are opaque and not in the leaf): each entry of a kind that others append has one, bound to its leaf by a
+digest that finds accidents, but not somebody who alters key and digest together.
+
+The index follows the log, so it may lack the newest entries, or be missing. What it has must be right, and complete as
+far as it says that it goes.
 
 All findings are collected, each with its place, up to a bound. Whether the database is the one that witnesses saw is
 another question, which a policy answers (`ledger verify`); the second place knows whether it is the newest copy.
@@ -18,7 +21,7 @@ from ledger.entry import ZERO_HASH, Entry, leaf_hash, parse
 from ledger.errors import CheckpointInvalid, EntryInvalid
 from ledger.export import Progress
 from ledger.note import Note
-from ledger.storage.audit import Audit, SearchableRow, StoredEntry
+from ledger.storage.audit import NOTHING, Audit, SearchableRow, StoredEntry
 from ledger.storage.interface import MAX_KEY, Head, key_binding
 from ledger.storage.searchable import searchable
 from ledger.tree import Frontier, Node
@@ -41,9 +44,12 @@ class Finding:
 
 @dataclass(frozen=True)
 class FsckReport:
-    """`entries` were examined; `witnessed` is the size of the stored checkpoint, None without one."""
+    """`entries` were examined; of them, the first `indexed` are in the index, and the first `witnessed` in the stored
+    checkpoint, None without one.
+    """
 
     entries: int
+    indexed: int
     witnessed: int | None
     findings: tuple[Finding, ...]
     omitted: int
@@ -75,7 +81,7 @@ def fsck(audit: Audit, signed: Checkpoint | None = None, progress: Progress | No
     examined.finish(head, signed)
     for stray in audit.strays(examined.size):
         found.add(f"{stray.table} {stray.where}", "belongs to no entry")
-    return FsckReport(examined.size, examined.witnessed, tuple(found.kept), found.omitted)
+    return FsckReport(examined.size, examined.indexed, examined.witnessed, tuple(found.kept), found.omitted)
 
 
 @dataclass
@@ -120,6 +126,7 @@ class _Examined:
         self._origin: str | None = None
         self._roots: dict[int, bytes] = {0: Frontier().root()}
         self.size = 0
+        self.indexed = audit.indexed()
         self.witnessed: int | None = None
 
     def take(self, stored: StoredEntry) -> None:
@@ -139,7 +146,9 @@ class _Examined:
         self._grow(stored, digest)
 
     def finish(self, head: Head | None, signed: Checkpoint | None) -> None:
-        """Examines head, stored checkpoint and second place."""
+        """Examines head, index, stored checkpoint and second place."""
+        if self.indexed > self.size:
+            self._found.add("index", "says that it has more entries than are stored")
         if head is None:
             self._found.add("head", "is missing")
         elif head != Head(self.size, self._last):
@@ -157,32 +166,38 @@ class _Examined:
             self._found.add(place, "leaf belongs to another log")
         if entry.prev != self._last:
             self._found.add(place, "leaf does not name the hash of the leaf before it")
-        self._check_searchable(stored, entry)
-        self._check_keys(stored, entry.kind)
+        self._check_key(place, stored, entry.kind)
+        self._check_index(stored, entry)
 
-    def _check_searchable(self, stored: StoredEntry, entry: Entry) -> None:
+    def _check_key(self, place: str, stored: StoredEntry, kind: str) -> None:
+        if stored.key is None:
+            if kind not in KEYLESS_KINDS:
+                self._found.add(place, "has no key")
+            return
+        if not 1 <= len(stored.key) <= MAX_KEY:
+            self._found.add(place, f"its key does not have 1 to {MAX_KEY} characters")
+        # Either hash will do: that the two differ is told already, and is not the key's fault.
+        hashes = (stored.leaf_hash, leaf_hash(stored.leaf))
+        if stored.binding not in [key_binding(digest, stored.key) for digest in hashes]:
+            self._found.add(place, "its key is not the one that was recorded with this leaf")
+
+    def _check_index(self, stored: StoredEntry, entry: Entry) -> None:
+        seq, found = stored.seq, stored.found
+        if seq >= self.indexed:
+            if found != NOTHING:
+                self._found.add(f"searchable {seq}", "is indexed beyond the size that the index says it has")
+            return
         expected = searchable(entry)
-        if stored.searchable is None:
-            self._found.add(f"searchable {stored.seq}", "is missing")
+        if found.searchable is None:
+            self._found.add(f"searchable {seq}", "is missing")
         else:
             for column in SearchableRow._fields:
-                if getattr(stored.searchable, column) != getattr(expected, column):
-                    self._found.add(f"searchable {stored.seq}", f"column {column} is not what the leaf says")
-        if stored.categories != frozenset(expected.categories):
-            self._found.add(f"category {stored.seq}", "categories are not those of the leaf")
-
-    def _check_keys(self, stored: StoredEntry, kind: str) -> None:
-        place = f"idempotency {stored.seq}"
-        if len(stored.keys) > 1:
-            self._found.add(place, "several keys point to one entry")
-        if not stored.keys and kind not in KEYLESS_KINDS:
-            self._found.add(place, "the entry has no key")
-        for key, binding in stored.keys:
-            if not 1 <= len(key) <= MAX_KEY:
-                self._found.add(place, f"a key does not have 1 to {MAX_KEY} characters")
-            # Either hash will do: that the two differ is told already, and is not the key's fault.
-            if binding not in (key_binding(digest, key) for digest in (stored.leaf_hash, leaf_hash(stored.leaf))):
-                self._found.add(place, "a key is not the one that was recorded with this leaf")
+                if getattr(found.searchable, column) != getattr(expected, column):
+                    self._found.add(f"searchable {seq}", f"column {column} is not what the leaf says")
+        if found.categories != frozenset(expected.categories):
+            self._found.add(f"category {seq}", "categories are not those of the leaf")
+        if found.keys != frozenset(key for key in (stored.key,) if key is not None):
+            self._found.add(f"idempotency {seq}", "the entry's key is not indexed, or another one is")
 
     def _grow(self, stored: StoredEntry, digest: bytes) -> None:
         self._frontier, completed = self._frontier.extend([digest])

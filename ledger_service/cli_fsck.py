@@ -23,7 +23,11 @@ from ledger_service.cli_output import explaining, measuring
 from ledger_service.config import LedgerConfig
 from ledger_service.storages import open_audit
 
-HINT = "The database was altered or damaged. Keep it as evidence and restore a copy that `ledger verify` accepts."
+HINT = (
+    "The database was altered or damaged. Keep it as evidence and restore a copy that `ledger verify` accepts."
+    " Where only searchable, category or idempotency is named, the log is sound: let the ledger make its index"
+    " anew (docs/operations.md)."
+)
 
 
 def fsck(
@@ -44,7 +48,7 @@ def fsck(
     with explaining(as_json):
         place, signed = (database or "", None) if config is None else _configured(LedgerConfig.load(config))
         report = examine_database(place, signed)
-    lines = [f"{report.entries} entries, {_witnessed(report)}: nothing differs"]
+    lines = [f"{report.entries} entries, {report.indexed} of them indexed, {_witnessed(report)}: nothing differs"]
     show(fsck_members(report), lines, as_json) if report.clean else end_with_findings(report, as_json)
 
 
@@ -59,6 +63,7 @@ def fsck_members(report: FsckReport) -> dict[str, object]:
     return {
         "clean": report.clean,
         "entries": report.entries,
+        "indexed": report.indexed,
         "witnessed": report.witnessed,
         "findings": [{"place": found.place, "problem": found.problem} for found in report.findings],
         "omitted": report.omitted,
@@ -81,7 +86,7 @@ def finding_lines(report: FsckReport) -> list[str]:
 
 
 def _witnessed(report: FsckReport) -> str:
-    return "no witnessed checkpoint yet" if report.witnessed is None else f"{report.witnessed} of them witnessed"
+    return "no witnessed checkpoint yet" if report.witnessed is None else f"{report.witnessed} witnessed"
 
 
 def _configured(content: LedgerConfig) -> tuple[str, Checkpoint | None]:

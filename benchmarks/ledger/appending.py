@@ -15,11 +15,10 @@ from pathlib import Path
 from benchmarks.ledger.samples import quantile
 from benchmarks.ledger.workload import ORIGIN, Keys, Wanted, Workload
 from ledger.chain import Chain
-from ledger.entry import Entry, encode, format_time, leaf_hash, new_nonce
+from ledger.entry import assemble, format_time, leaf_hash, new_nonce
 from ledger.log import Log, LogParts
 from ledger.sequencer import Sequencer
 from ledger.storage.interface import Batch, Head, LogStorage, Record
-from ledger.storage.searchable import searchable
 from ledger.tree import load_frontier
 from ledger.witness import Witness, utc_now
 
@@ -133,11 +132,10 @@ def grow(storage: LogStorage, work: Workload, size: int, progress: Callable[[int
         last = chain.last
         for seq, item in enumerate(wanted, start=chain.size):
             moment = datetime.fromtimestamp(first + seq * step, UTC)
-            entry = Entry(ORIGIN, seq, last, format_time(moment), item.kind, new_nonce(), item.body)
-            leaf = encode(entry)
+            leaf = assemble(ORIGIN, seq, last, format_time(moment), item.kind, new_nonce(), item.body)
             digest = leaf_hash(leaf)
             last = digest.hex()
-            records.append(Record(leaf, digest, item.key, searchable(entry)))
+            records.append(Record(leaf, digest, item.key))
         frontier, nodes = chain.frontier.extend(record.leaf_hash for record in records)
         storage.append(Head(chain.size, chain.last), Batch(records, nodes, Head(frontier.size, last)))
         chain = Chain(ORIGIN, last, frontier)

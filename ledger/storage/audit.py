@@ -22,11 +22,14 @@ MAX_LEVEL = 52
 """Highest level of a node: 2^53 - 1 leaves have no higher complete subtree."""
 
 ENTRIES = (
-    "SELECT entry.seq, leaf, leaf_hash, searchable.seq, kind, ts, subject, institution, purpose, verdict, reason"
+    "SELECT entry.seq, leaf, leaf_hash, key, binding,"
+    " searchable.seq, kind, ts, subject, institution, purpose, verdict, reason"
     " FROM entry LEFT JOIN searchable ON searchable.seq = entry.seq ORDER BY entry.seq"
 )
 CATEGORIES = "SELECT seq, category FROM category ORDER BY seq"
-KEYS = "SELECT seq, key, binding FROM idempotency ORDER BY seq"
+KEYS = "SELECT seq, key FROM idempotency ORDER BY seq"
+INDEXES = ("searchable", "category", "idempotency")
+"""Tables of the index; all have a column seq."""
 NODES = f"""SELECT ((position + 1) << level) - 1 AS completed, level, position, hash FROM node
     WHERE level <= {MAX_LEVEL} AND position < {MAX_TREE + 1} >> level ORDER BY completed, level"""  # noqa: S608 - constants
 """Each node with the leaf that completes it: the order in which they are derived again. Those of no possible tree are
@@ -46,25 +49,31 @@ class SearchableRow(NamedTuple):
     reason: str | None
 
 
-class StoredKey(NamedTuple):
-    """An idempotency key, and what binds it to its leaf."""
+@dataclass(frozen=True)
+class Found:
+    """What the index says of one seq; `searchable` is None when that row is missing."""
 
-    key: str
-    binding: bytes
+    searchable: SearchableRow | None
+    categories: frozenset[str]
+    keys: frozenset[str]
+
+
+NOTHING = Found(None, frozenset(), frozenset())
+"""Of an entry that is not indexed yet."""
 
 
 @dataclass(frozen=True)
 class StoredEntry:
-    """All rows that belong to one seq; `searchable` is None when that row is missing. `nodes` are those that the
-    leaf completes.
+    """All rows that belong to one seq. `key` and what binds it to the leaf are None for an entry without a key. `nodes`
+    are those that the leaf completes.
     """
 
     seq: int
     leaf: bytes
     leaf_hash: bytes
-    searchable: SearchableRow | None
-    categories: frozenset[str]
-    keys: tuple[StoredKey, ...]
+    key: str | None
+    binding: bytes | None
+    found: Found
     nodes: Mapping[NodeId, bytes]
 
 
@@ -104,6 +113,10 @@ class Audit(Protocol):
         """Size column and note of the newest witnessed checkpoint."""
         ...
 
+    def indexed(self) -> int:
+        """How many entries, from the first on, the index has; 0 where there is none of this log."""
+        ...
+
     def entries(self) -> Iterator[StoredEntry]:
         """All entries with what belongs to them, in order of seq."""
         ...
@@ -119,16 +132,14 @@ Rows = Iterator[tuple[Any, ...]]
 def merged(entries: Rows, categories: Rows, keys: Rows, nodes: Rows) -> Iterator[StoredEntry]:
     """The rows of ENTRIES, CATEGORIES, KEYS and NODES, together by seq."""
     category_groups, key_groups, node_groups = _Groups(categories), _Groups(keys), _Groups(nodes)
-    for seq, leaf, leaf_hash, found, *columns in entries:
-        yield StoredEntry(
-            seq=seq,
-            leaf=leaf,
-            leaf_hash=leaf_hash,
-            searchable=None if found is None else SearchableRow(*columns),
+    for seq, leaf, leaf_hash, key, binding, is_found, *columns in entries:
+        found = Found(
+            searchable=None if is_found is None else SearchableRow(*columns),
             categories=frozenset(row[1] for row in category_groups.take(seq)),
-            keys=tuple(StoredKey(*row[1:]) for row in key_groups.take(seq)),
-            nodes={NodeId(*row[1:3]): row[3] for row in node_groups.take(seq)},
+            keys=frozenset(row[1] for row in key_groups.take(seq)),
         )
+        completed = {NodeId(*row[1:3]): row[3] for row in node_groups.take(seq)}
+        yield StoredEntry(seq, leaf, leaf_hash, key, binding, found, completed)
 
 
 class _Groups:

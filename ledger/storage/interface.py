@@ -8,8 +8,12 @@ raises StorageFailed, the batch is there wholly or not at all, and only reading 
 sequencers that start from one head, one gets HeadConflict and nothing of its batch is stored. A reader sees
 whole batches only, and sees every batch whose `append` returned before the read began.
 
-**Concurrency.** `append` and `put_checkpoint` are called by one thread at a time. All other methods may be
-called from any thread, also during an append, and do not wait for it.
+**Concurrency.** `append` and `put_checkpoint` are called by one thread at a time; `find_keys` of a storage that appends
+is called by the thread that appends. All other methods may be called from any thread, also during an append, and do not
+wait for it.
+
+**Indexes.** What `find_keys` and `search` look into follows the log (ledger.storage.indexing) and can be made again at
+any time. Neither ever misses an entry for that: what is not indexed yet is found without an index.
 
 **Immutability.** Leaves, nodes and keys never change and never go. Implementations guard against accidents
 (triggers, missing privileges), not against whoever controls the storage: that is what checkpoints and
@@ -26,7 +30,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from ledger.entry import ZERO_HASH
-from ledger.storage.searchable import Searchable, SearchFilters
+from ledger.storage.searchable import SearchFilters
 from ledger.tree import Node, NodeId
 
 MAX_KEY = 128
@@ -54,7 +58,11 @@ class Record(NamedTuple):
     leaf: bytes
     leaf_hash: bytes
     key: str | None
-    searchable: Searchable
+
+    @property
+    def binding(self) -> bytes | None:
+        """What binds the key to the leaf; None without a key."""
+        return None if self.key is None else key_binding(self.leaf_hash, self.key)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,8 @@ compare-and-swap on the head row: its row lock serialises two transactions that 
 finds another head (READ COMMITTED reads the row again) and stores nothing. So the log cannot fork even where the lock
 is lost: behind a pooler that shares sessions, or after a failover.
 
+The index, for keys and searches, follows in a session of its own (ledger.storage.postgres_index).
+
 A batch is one statement: the swap of the head, and inserts that take their rows from arrays *and from the swap*, so
 that a swap that finds another head inserts nothing. One round trip to the server instead of fourteen (BEGIN, UPDATE,
 five times COPY and its end, COMMIT): measured, COPY itself is a little faster, and waiting for each other is not.
@@ -16,32 +18,26 @@ process a role that does not own the tables (docs/operations.md).
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+
 from ledger.errors import HeadConflict
-from ledger.storage.interface import Batch, Head, key_binding
+from ledger.storage.indexing import Indexing
+from ledger.storage.interface import Batch, Head
 from ledger.storage.postgres_arrays import bigints, byteas, integers, texts
 from ledger.storage.postgres_connection import Session, connect_writer, storage_errors
-from ledger.storage.postgres_reader import PostgresReader
-from ledger.storage.searchable import Searchable
+from ledger.storage.postgres_index import PostgresIndex
+from ledger.storage.postgres_reader import PostgresReader, indexed_keys
 
 APPEND = """WITH swapped AS (
     UPDATE head SET size = %(size)s, last = %(last)s
         WHERE id = 1 AND size = %(expected_size)s AND last = %(expected_last)s RETURNING 1
 ), entries AS (
     INSERT INTO entry SELECT added.* FROM swapped,
-        unnest(%(seqs)s, %(leaves)s, %(leaf_hashes)s) AS added
+        unnest(%(seqs)s, %(leaves)s, %(leaf_hashes)s, %(keys)s, %(bindings)s) AS added
 ), nodes AS (
     INSERT INTO node SELECT added.* FROM swapped,
         unnest(%(levels)s, %(positions)s, %(node_hashes)s) AS added
-), keys AS (
-    INSERT INTO idempotency SELECT added.* FROM swapped,
-        unnest(%(keys)s, %(key_seqs)s, %(bindings)s) AS added
-), categories AS (
-    INSERT INTO category SELECT added.* FROM swapped,
-        unnest(%(categories)s, %(category_seqs)s) AS added
-), found AS (
-    INSERT INTO searchable SELECT added.* FROM swapped,
-        unnest(%(seqs)s, %(kind)s, %(ts)s, %(subject)s, %(institution)s, %(purpose)s, %(verdict)s, %(reason)s)
-        AS added
 ) SELECT count(*) FROM swapped"""
 """Commits by itself: the session is in autocommit mode, READ COMMITTED."""
 PUT_CHECKPOINT = """WITH relaxed AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))
@@ -59,15 +55,24 @@ class PostgresStorage(PostgresReader):
         return cls(address)
 
     def __init__(self, address: str) -> None:
-        self._writer: Session | None = connect_writer(address)
-        try:
+        with ExitStack() as opened:
+            self._writer: Session | None = connect_writer(address)
+            opened.callback(self._abandon)
+            self._indexing = Indexing(PostgresIndex(address))
+            opened.callback(self._indexing.close)
             super().__init__(address)
-        except BaseException:
-            self._abandon()
-            raise
+            self._opened = opened.pop_all()
+
+    def find_keys(self, keys: Sequence[str]) -> Mapping[str, int]:
+        """As LogReader, without a look at the log's rows: what is not indexed yet is in memory."""
+        recent = self._indexing.find(keys, self.head().size)
+        others = [key for key in keys if key not in recent]
+        with self._reading() as cursor:
+            return {**recent, **indexed_keys(cursor, others)}
 
     def append(self, expected: Head, batch: Batch) -> None:
         """As LogStorage."""
+        self._indexing.wait_for_room(expected.size)
         try:
             writer = self._connected()
             with storage_errors():
@@ -76,7 +81,9 @@ class PostgresStorage(PostgresReader):
                 raise HeadConflict("the head is not where this sequencer left it")
         except BaseException:
             self._abandon()
+            self._indexing.doubt()
             raise
+        self._indexing.appended(expected.size, batch.records)
 
     def put_checkpoint(self, size: int, note: bytes) -> None:
         """As LogStorage. Not synchronous: it may be lost in a crash, and is then older than it could be."""
@@ -86,12 +93,13 @@ class PostgresStorage(PostgresReader):
                 writer.execute(PUT_CHECKPOINT, [size, note])
         except BaseException:
             self._abandon()
+            self._indexing.doubt()
             raise
 
     def close(self) -> None:
         """As LogReader."""
         super().close()
-        self._abandon()
+        self._opened.close()
 
     def _connected(self) -> Session:
         if self._writer is None:
@@ -110,26 +118,17 @@ class PostgresStorage(PostgresReader):
 def _parameters(expected: Head, batch: Batch) -> dict[str, object]:
     """The batch by columns."""
     records, nodes = batch.records, batch.nodes
-    seqs = range(expected.size, expected.size + len(records))
-    keyed = [(record.key, seq, record.leaf_hash) for seq, record in zip(seqs, records, strict=True) if record.key]
-    found = [record.searchable for record in records]
-    columns = zip(*found, strict=True)  # in the order of the table's
-    categories = [(category, seq) for seq, each in zip(seqs, found, strict=True) for category in each.categories]
     return {
         "size": batch.head.size,
         "last": batch.head.last,
         "expected_size": expected.size,
         "expected_last": expected.last,
-        "seqs": bigints(seqs),
+        "seqs": bigints(range(expected.size, expected.size + len(records))),
         "leaves": byteas([record.leaf for record in records]),
         "leaf_hashes": byteas([record.leaf_hash for record in records]),
+        "keys": texts([record.key for record in records]),
+        "bindings": byteas([record.binding for record in records]),
         "levels": integers([node.id.level for node in nodes]),
         "positions": bigints([node.id.position for node in nodes]),
         "node_hashes": byteas([node.hash for node in nodes]),
-        "keys": texts([key for key, _, _ in keyed]),
-        "key_seqs": bigints([seq for _, seq, _ in keyed]),
-        "bindings": byteas([key_binding(leaf_hash, key) for key, _, leaf_hash in keyed]),
-        "categories": texts([category for category, _ in categories]),
-        "category_seqs": bigints([seq for _, seq in categories]),
-        **{name: texts(column) for name, column in zip(Searchable._fields[:-1], columns, strict=False)},
     }

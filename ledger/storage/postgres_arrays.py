@@ -58,9 +58,9 @@ def register(context: AdaptContext) -> None:
         context.adapters.register_dumper(packed, dumper)
 
 
-def byteas(values: Sequence[bytes]) -> ByteaArray:
-    """bytea[]."""
-    return ByteaArray(_packed(_BYTEA_OID, len(values), (_LENGTH.pack(len(value)) + value for value in values)))
+def byteas(values: Sequence[bytes | None]) -> ByteaArray:
+    """bytea[], with nulls."""
+    return ByteaArray(_packed(_BYTEA_OID, len(values), map(_bytes, values), nulls=None in values))
 
 
 def texts(values: Sequence[str | None]) -> TextArray:
@@ -79,10 +79,11 @@ def integers(values: Sequence[int]) -> IntegerArray:
 
 
 def _text(value: str | None) -> bytes:
-    if value is None:
-        return _NULL
-    data = value.encode()
-    return _LENGTH.pack(len(data)) + data
+    return _bytes(None if value is None else value.encode())
+
+
+def _bytes(value: bytes | None) -> bytes:
+    return _NULL if value is None else _LENGTH.pack(len(value)) + value
 
 
 def _packed(oid: int, count: int, elements: Iterable[bytes], *, nulls: bool = False) -> bytes:

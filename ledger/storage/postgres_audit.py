@@ -17,6 +17,7 @@ import psycopg
 from ledger.storage.audit import (
     CATEGORIES,
     ENTRIES,
+    INDEXES,
     KEYS,
     MAX_LEVEL,
     MAX_STRAYS,
@@ -88,6 +89,12 @@ class PostgresAudit:
             row = self._session.execute("SELECT size, note FROM checkpoint WHERE id = 1", binary=True).fetchone()
         return None if row is None else (row[0], row[1])
 
+    def indexed(self) -> int:
+        """As Audit."""
+        with storage_errors():
+            row = self._session.execute("SELECT size FROM indexed WHERE id = 1").fetchone()
+        return 0 if row is None else int(row[0])
+
     def entries(self) -> Iterator[StoredEntry]:
         """As Audit."""
         with (
@@ -102,7 +109,7 @@ class PostgresAudit:
         """As Audit."""
         found = []
         with storage_errors():
-            for table in ("searchable", "category", "idempotency"):
+            for table in INDEXES:
                 rows = self._session.execute(
                     f"SELECT DISTINCT seq FROM {table} WHERE NOT EXISTS (SELECT 1 FROM entry"  # noqa: S608 - constants
                     f" WHERE entry.seq = {table}.seq) ORDER BY seq LIMIT {MAX_STRAYS}"

@@ -32,7 +32,18 @@ CONNECT_SECONDS = 5
 READ_SECONDS = 30
 """Longest statement of a reader."""
 SILENCE_SECONDS = 15
-"""A TCP peer that does not acknowledge what was sent for this long is gone."""
+"""A TCP peer that does not acknowledge what was sent for this long is gone, and one that does not answer keepalives
+while nothing is sent.
+"""
+
+_ALWAYS = {
+    "search_path": SCHEMA,
+    "synchronous_commit": "on",
+    "client_encoding": "UTF8",
+    # Every question has an index. Statements are planned once, possibly while the tables are empty: a server that then
+    # chose to read whole tables would go on doing so while they grow, a little more slowly with every entry.
+    "enable_seqscan": "off",
+}
 
 Session = psycopg.Connection[TupleRow]
 
@@ -49,6 +60,14 @@ def connect_writer(address: str) -> Session:
             session.close()
             raise
         return session
+
+
+def connect_indexer(address: str) -> Session:
+    """A session that extends the index. Its commits wait for the disk, as nobody waits for them: a key that is known to
+    be indexed leaves the ledger's memory, and must not be lost with a server that ends and comes back.
+    """
+    with storage_errors():
+        return _connect(address, {})
 
 
 def connect_reader(address: str) -> Session:
@@ -73,10 +92,12 @@ def storage_errors() -> Iterator[None]:
         yield
     except psycopg.Error as error:
         raise StorageFailed(f"postgresql says: {type(error).__name__}") from error
+    except OSError as error:  # of psycopg's own waiting for the server
+        raise StorageFailed(f"the connection with postgresql fails: {error.strerror}") from error
 
 
 def _connect(address: str, settings: dict[str, str]) -> Session:
-    told = {"search_path": SCHEMA, "synchronous_commit": "on", "client_encoding": "UTF8", **settings}
+    told = {**_ALWAYS, **settings}
     try:
         parameters = parse_address(address)
     except ValueError as error:
@@ -85,6 +106,9 @@ def _connect(address: str, settings: dict[str, str]) -> Session:
         autocommit=True,
         connect_timeout=CONNECT_SECONDS,
         tcp_user_timeout=SILENCE_SECONDS * 1000,
+        keepalives_idle=SILENCE_SECONDS // 3,
+        keepalives_interval=SILENCE_SECONDS // 3,
+        keepalives_count=2,
         options=" ".join(f"-c {name}={value}" for name, value in told.items()),
         **parameters,  # type: ignore[arg-type]  # names of libpq's parameters, all of them texts
     )

@@ -10,17 +10,22 @@ from __future__ import annotations
 import queue
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import islice
 
 from psycopg import Cursor
 from psycopg.rows import TupleRow
 
 from ledger.entry import format_time
 from ledger.errors import NotFound
+from ledger.search import leaf_matches
 from ledger.storage.interface import Head
 from ledger.storage.postgres_arrays import texts
 from ledger.storage.postgres_connection import Session, connect_reader, storage_errors
 from ledger.storage.searchable import TIME_BLOCK_BITS, SearchFilters
 from ledger.tree import NodeId
+
+NEWEST = 2000
+"""Entries that are not indexed yet are read so many at a time."""
 
 
 class PostgresReader:
@@ -68,19 +73,19 @@ class PostgresReader:
     def find_keys(self, keys: Sequence[str]) -> Mapping[str, int]:
         """As LogReader."""
         with self._reading() as cursor:
-            return dict(cursor.execute("SELECT key, seq FROM idempotency WHERE key = ANY (%s)", [texts(keys)]))
+            size = _indexed_size(cursor)
+            found = dict(indexed_keys(cursor, keys))
+            rows = cursor.execute("SELECT key, seq FROM entry WHERE seq >= %s AND key = ANY (%s)", [size, texts(keys)])
+            return {**found, **dict(rows)}
 
     def search(self, filters: SearchFilters, after_seq: int | None, limit: int) -> list[bytes]:
-        """As LogReader."""
-        conditions, values = _conditions(filters)
+        """As LogReader: first the entries that are indexed, then the newest, which are read one by one."""
+        start = 0 if after_seq is None else after_seq + 1
         with self._reading() as cursor:
-            start, end = _bounds(cursor, filters, 0 if after_seq is None else after_seq + 1)
-            statement = (
-                "SELECT entry.leaf FROM searchable JOIN entry USING (seq) WHERE seq >= %s AND seq < %s"  # noqa: S608
-                + "".join(f" AND {condition}" for condition in conditions)
-                + " ORDER BY seq LIMIT %s"
-            )
-            return [row[0] for row in cursor.execute(statement, [start, end, *values, limit])]
+            size = _indexed_size(cursor)
+            found = _search(cursor, filters, start, size, limit) if start < size else []
+            newest = (leaf for leaf in _newest(cursor, max(start, size)) if leaf_matches(leaf, filters))
+            return found + list(islice(newest, limit - len(found)))
 
     def checkpoint(self) -> bytes | None:
         """As LogReader."""
@@ -112,6 +117,36 @@ class PostgresReader:
         self._idle.put(session)
 
 
+def indexed_keys(cursor: Cursor[TupleRow], keys: Sequence[str]) -> Mapping[str, int]:
+    """The seq of each key that is indexed."""
+    return dict(cursor.execute("SELECT key, seq FROM idempotency WHERE key = ANY (%s)", [texts(keys)]))
+
+
+def _indexed_size(cursor: Cursor[TupleRow]) -> int:
+    row = cursor.execute("SELECT size FROM indexed WHERE id = 1").fetchone()
+    return 0 if row is None else int(row[0])
+
+
+def _newest(cursor: Cursor[TupleRow], start: int) -> Iterator[bytes]:
+    """Leaves from `start` on."""
+    query = "SELECT leaf FROM entry WHERE seq >= %s ORDER BY seq LIMIT %s"
+    while rows := cursor.execute(query, [start, NEWEST]).fetchall():
+        yield from (row[0] for row in rows)
+        start += len(rows)
+
+
+def _search(cursor: Cursor[TupleRow], filters: SearchFilters, start: int, end: int, limit: int) -> list[bytes]:
+    """As LogReader, of indexed entries from `start` up to, but not including, `end`."""
+    conditions, values = _conditions(filters)
+    start, end = _bounds(cursor, filters, start, end)
+    statement = (
+        "SELECT entry.leaf FROM searchable JOIN entry USING (seq) WHERE seq >= %s AND seq < %s"  # noqa: S608
+        + "".join(f" AND {condition}" for condition in conditions)
+        + " ORDER BY seq LIMIT %s"
+    )
+    return [row[0] for row in cursor.execute(statement, [start, end, *values, limit])]
+
+
 def _conditions(filters: SearchFilters) -> tuple[list[str], list[object]]:
     equal = ("subject", "institution", "kind", "purpose", "verdict", "reason")
     given: list[tuple[str, object]] = [
@@ -129,10 +164,8 @@ def _conditions(filters: SearchFilters) -> tuple[list[str], list[object]]:
     return [text for text, _ in given], [value for _, value in given]
 
 
-def _bounds(cursor: Cursor[TupleRow], filters: SearchFilters, start: int) -> tuple[int, int]:
+def _bounds(cursor: Cursor[TupleRow], filters: SearchFilters, start: int, end: int) -> tuple[int, int]:
     """Bounds in time as bounds of seq, by the blocks of entries that can hold such a moment (as in SQLite)."""
-    row = cursor.execute("SELECT coalesce(max(seq) + 1, 0) FROM searchable").fetchone()
-    end = 0 if row is None else int(row[0])
     blocks = (start >> TIME_BLOCK_BITS, (end - 1) >> TIME_BLOCK_BITS)
     if filters.not_before is not None:
         block = _block(cursor, blocks, "min", "ORDER BY ts DESC LIMIT 1) >= %s", format_time(filters.not_before))

@@ -46,8 +46,10 @@ EXPECTED: tuple[tuple[str, str], ...] = (
     ("checkpoint", "rp id integer NOT NULL, size bigint NOT NULL, note bytea NOT NULL"),
     ("checkpoint_pk", "CREATE UNIQUE INDEX checkpoint_pk ON ledger.checkpoint USING btree (id)"),
     ("checkpoint_single", "c CHECK ((id = 1))"),
-    ("entry", "rp seq bigint NOT NULL, leaf bytea NOT NULL, leaf_hash bytea NOT NULL"),
+    ("entry", "rp seq bigint NOT NULL, leaf bytea NOT NULL, leaf_hash bytea NOT NULL, key text C, binding bytea"),
+    ("entry_binding_size", "c CHECK ((length(binding) = 32))"),
     ("entry_hash_size", "c CHECK ((length(leaf_hash) = 32))"),
+    ("entry_key_bound", "c CHECK (((key IS NULL) = (binding IS NULL)))"),
     ("entry_leaf_size", "c CHECK (((length(leaf) >= 1) AND (length(leaf) <= 16384)))"),
     (
         "entry_no_delete",
@@ -97,30 +99,11 @@ EXPECTED: tuple[tuple[str, str], ...] = (
     ),
     ("head_pk", "CREATE UNIQUE INDEX head_pk ON ledger.head USING btree (id)"),
     ("head_single", "c CHECK ((id = 1))"),
-    ("idempotency", "rp key text NOT NULL C, seq bigint NOT NULL, binding bytea NOT NULL"),
-    ("idempotency_binding_size", "c CHECK ((length(binding) = 32))"),
-    (
-        "idempotency_no_delete",
-        (
-            "O CREATE TRIGGER idempotency_no_delete BEFORE DELETE ON ledger.idempotency FOR EACH STATEMENT "
-            "EXECUTE FUNCTION refuse_change()"
-        ),
-    ),
-    (
-        "idempotency_no_truncate",
-        (
-            "O CREATE TRIGGER idempotency_no_truncate BEFORE TRUNCATE ON ledger.idempotency FOR EACH "
-            "STATEMENT EXECUTE FUNCTION refuse_change()"
-        ),
-    ),
-    (
-        "idempotency_no_update",
-        (
-            "O CREATE TRIGGER idempotency_no_update BEFORE UPDATE ON ledger.idempotency FOR EACH STATEMENT "
-            "EXECUTE FUNCTION refuse_change()"
-        ),
-    ),
+    ("idempotency", "rp key text NOT NULL C, seq bigint NOT NULL"),
     ("idempotency_pk", "CREATE UNIQUE INDEX idempotency_pk ON ledger.idempotency USING btree (key)"),
+    ("indexed", "rp id integer NOT NULL, size bigint NOT NULL"),
+    ("indexed_pk", "CREATE UNIQUE INDEX indexed_pk ON ledger.indexed USING btree (id)"),
+    ("indexed_single", "c CHECK ((id = 1))"),
     ("node", "rp level integer NOT NULL, position bigint NOT NULL, hash bytea NOT NULL"),
     ("node_hash_size", "c CHECK ((length(hash) = 32))"),
     ("node_level_range", "c CHECK ((level > 0))"),

@@ -4,7 +4,8 @@ parsed from leaf bytes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -47,16 +48,25 @@ class SearchFilters:
 
 def searchable(entry: Entry) -> Searchable:
     """The projection of an entry."""
-    found = entry.body.get
-    categories = found("categories")
+    return _projection(entry.kind, entry.ts, entry.body)
+
+
+def searchable_leaf(leaf: bytes) -> Searchable:
+    """The projection of stored leaf bytes, which are read and not verified."""
+    value = json.loads(leaf)
+    return _projection(value["kind"], value["ts"], value["body"])
+
+
+def _projection(kind: str, ts: str, body: Mapping[str, object]) -> Searchable:
+    categories = body.get("categories")
     return Searchable(
-        kind=entry.kind,
-        ts=entry.ts,
-        subject=_text(found("subject")),
-        institution=_text(found("institution")),
-        purpose=_text(found("purpose")),
-        verdict=_text(found("verdict")),
-        reason=_text(found("reason")),
+        kind=kind,
+        ts=ts,
+        subject=_text(body.get("subject")),
+        institution=_text(body.get("institution")),
+        purpose=_text(body.get("purpose")),
+        verdict=_text(body.get("verdict")),
+        reason=_text(body.get("reason")),
         categories=tuple(dict.fromkeys(map(str, categories))) if isinstance(categories, list) else (),
     )
 

@@ -1,5 +1,5 @@
 """SQLite storage: own file, one writing connection, WAL, `synchronous=FULL`, STRICT tables; readers are
-`mode=ro`.
+`mode=ro`. The index, for keys and searches, is a second file that follows (ledger.storage.sqlite_index).
 
 A lock file keeps a second writing process out at once (a WAL corruption with several writers is fixed only in
 SQLite 3.51.3); the compare-and-swap on the head is the fence that counts.
@@ -7,19 +7,22 @@ SQLite 3.51.3); the compare-and-swap on the head is the fence that counts.
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
 import sqlite3
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from ledger.errors import HeadConflict, StorageFailed
-from ledger.storage.interface import Batch, Head, Record, key_binding
+from ledger.storage.indexing import Indexing
+from ledger.storage.interface import Batch, Head
 from ledger.storage.sqlite_checkpoints import WalCheckpoints
 from ledger.storage.sqlite_connection import connect_writer, storage_errors
-from ledger.storage.sqlite_reader import SqliteReader, look_up_keys
+from ledger.storage.sqlite_index import indexed_keys
+from ledger.storage.sqlite_index_writer import SqliteIndex
+from ledger.storage.sqlite_reader import SqliteReader
 
 LOCK_SUFFIX = ".lock"
 """Appended to the database's name; locked while a writer has it open."""
@@ -36,36 +39,32 @@ class SqliteStorage(SqliteReader):
         return cls(path)
 
     def __init__(self, path: Path) -> None:
-        self._lock = _lock(path)
-        self._checkpoints = WalCheckpoints(path)
         self._busy = threading.Lock()
-        try:
+        with ExitStack() as opened:
+            opened.callback(os.close, _lock(path))
             self._writer: sqlite3.Connection | None = connect_writer(path)
+            opened.callback(self._abandon)
+            self._checkpoints = WalCheckpoints(path)
+            opened.callback(self._checkpoints.close)
             self._checkpoints.opened(self._writer)
+            self._indexing = Indexing(SqliteIndex(path))
+            opened.callback(self._indexing.close)
             super().__init__(path)
-        except BaseException:
-            os.close(self._lock)
-            raise
+            self._opened = opened.pop_all()
 
     def find_keys(self, keys: Sequence[str]) -> Mapping[str, int]:
-        """As LogReader. Between two appends by the writing connection: it keeps its pages and needs these very ones for
-        the next; a reader's are worthless after every commit.
-        """
-        if not self._busy.acquire(blocking=False):
-            return super().find_keys(keys)
-        try:
-            with storage_errors():
-                return look_up_keys(self._connected(), keys)
-        except BaseException:
-            self._abandon()
-            raise
-        finally:
-            self._busy.release()
+        """As LogReader, without a look at the log's rows: what is not indexed yet is in memory."""
+        recent = self._indexing.find(keys, self.head().size)
+        others = [key for key in keys if key not in recent]
+        with self._reading() as connection:
+            return {**recent, **indexed_keys(connection, others)}
 
     def append(self, expected: Head, batch: Batch) -> None:
         """As LogStorage."""
+        self._indexing.wait_for_room(expected.size)
         with self._busy:
             self._append(expected, batch)
+        self._indexing.appended(expected.size, batch.records)
 
     def _append(self, expected: Head, batch: Batch) -> None:
         try:
@@ -103,9 +102,7 @@ class SqliteStorage(SqliteReader):
     def close(self) -> None:
         """As LogReader."""
         super().close()
-        self._checkpoints.close()
-        self._abandon()
-        os.close(self._lock)
+        self._opened.close()
 
     def _connected(self) -> sqlite3.Connection:
         if self._writer is None:
@@ -119,9 +116,9 @@ class SqliteStorage(SqliteReader):
         """
         writer, self._writer = self._writer, None
         if writer is not None:
-            with contextlib.suppress(sqlite3.Error):
+            with suppress(sqlite3.Error):
                 writer.execute("ROLLBACK")
-            with contextlib.suppress(sqlite3.Error):
+            with suppress(sqlite3.Error):
                 writer.close()
 
 
@@ -135,27 +132,10 @@ def _swap_head(writer: sqlite3.Connection, expected: Head, head: Head) -> None:
 
 
 def _insert(writer: sqlite3.Connection, start: int, batch: Batch) -> None:
-    numbered = list(enumerate(batch.records, start=start))
-    insert = writer.executemany
-    insert("INSERT INTO entry VALUES (?, ?, ?)", [(seq, item.leaf, item.leaf_hash) for seq, item in numbered])
-    insert("INSERT INTO node VALUES (?, ?, ?)", [(*node.id, node.hash) for node in batch.nodes])
-    insert(
-        "INSERT INTO idempotency VALUES (?, ?, ?)",
-        [(item.key, seq, key_binding(item.leaf_hash, item.key)) for seq, item in numbered if item.key is not None],
-    )
-    _insert_searchable(writer, numbered)
-
-
-def _insert_searchable(writer: sqlite3.Connection, numbered: Sequence[tuple[int, Record]]) -> None:
-    rows = [(seq, item.searchable) for seq, item in numbered]
-    writer.executemany(
-        "INSERT INTO searchable VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        [(seq, *item[:-1]) for seq, item in rows],
-    )
-    writer.executemany(
-        "INSERT INTO category VALUES (?, ?)",
-        [(category, seq) for seq, item in rows for category in item.categories],
-    )
+    numbered = enumerate(batch.records, start)
+    rows = [(seq, item.leaf, item.leaf_hash, item.key, item.binding) for seq, item in numbered]
+    writer.executemany("INSERT INTO entry VALUES (?, ?, ?, ?, ?)", rows)
+    writer.executemany("INSERT INTO node VALUES (?, ?, ?)", [(*node.id, node.hash) for node in batch.nodes])
 
 
 def _lock(path: Path) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -12,6 +12,7 @@ from typing import Any, Self
 from ledger.storage.audit import (
     CATEGORIES,
     ENTRIES,
+    INDEXES,
     KEYS,
     MAX_LEVEL,
     MAX_STRAYS,
@@ -23,6 +24,7 @@ from ledger.storage.audit import (
 from ledger.storage.interface import Head
 from ledger.storage.migrations import VERSIONS
 from ledger.storage.sqlite_connection import connect_reader, storage_errors
+from ledger.storage.sqlite_index import SCHEMA, attach, has_index, indexed_size
 
 MAX_INTEGRITY_LINES = 20
 """Lines that SQLite's own examination may return."""
@@ -33,9 +35,16 @@ class SqliteAudit:
 
     def __init__(self, path: Path) -> None:
         self._connection = connect_reader(path, offline=True)
-        with storage_errors():
-            self._connection.execute("BEGIN")
-            self._connection.execute("SELECT count(*) FROM head").fetchone()  # the first read takes the snapshot
+        try:
+            with storage_errors():
+                attach(self._connection, path, offline=True)
+                self._connection.execute("BEGIN")
+                # The first reads take the snapshots, of the index before that of the log, which is ahead of it.
+                self._indexed = indexed_size(self._connection)
+                self._connection.execute("SELECT count(*) FROM head").fetchone()
+        except BaseException:
+            self._connection.close()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -51,17 +60,21 @@ class SqliteAudit:
             return [str(row[0]) for row in rows if row[0] != "ok"]
 
     def altered_schema(self) -> list[str]:
-        """As Audit: compared with a fresh database of this version, in memory."""
+        """As Audit: compared with a fresh database and a fresh index of this version, in memory."""
+        altered = self._altered("main", [statement for version in VERSIONS for statement in version])
+        return sorted(altered | self._altered("found", SCHEMA) if has_index(self._connection) else altered)
+
+    def _altered(self, database: str, statements: Sequence[str]) -> set[str]:
         fresh = sqlite3.connect(":memory:")
         try:
-            for statement in (statement for version in VERSIONS for statement in version):
+            for statement in statements:
                 fresh.execute(statement)
-            expected = _schema(fresh)
+            expected = _schema(fresh, "main")
         finally:
             fresh.close()
         with storage_errors():
-            found = _schema(self._connection)
-        return sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
+            found = _schema(self._connection, database)
+        return {name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name)}
 
     def head(self) -> Head | None:
         """As Audit."""
@@ -72,6 +85,10 @@ class SqliteAudit:
         """As Audit."""
         with self._rows("SELECT size, note FROM checkpoint WHERE id = 1") as rows:
             return next(((row[0], row[1]) for row in rows), None)
+
+    def indexed(self) -> int:
+        """As Audit."""
+        return self._indexed
 
     def entries(self) -> Iterator[StoredEntry]:
         """As Audit."""
@@ -86,7 +103,7 @@ class SqliteAudit:
     def strays(self, size: int) -> list[Stray]:
         """As Audit."""
         found = []
-        for table in ("searchable", "category", "idempotency"):
+        for table in INDEXES:
             query = f"SELECT DISTINCT seq FROM {table} WHERE seq NOT IN (SELECT seq FROM entry) LIMIT {MAX_STRAYS}"  # noqa: S608 - constants
             with self._rows(query) as rows:
                 found += [Stray(table, str(row[0])) for row in rows]
@@ -106,7 +123,9 @@ class SqliteAudit:
                 cursor.close()
 
 
-def _schema(connection: sqlite3.Connection) -> dict[str, str]:
+def _schema(connection: sqlite3.Connection, database: str) -> dict[str, str]:
     """Name → definition; SQLite's own tables and automatic indexes have none."""
-    rows = connection.execute("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'")
+    rows = connection.execute(
+        f"SELECT name, sql FROM {database}.sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'"  # noqa: S608 - a constant
+    )
     return dict(rows.fetchall())

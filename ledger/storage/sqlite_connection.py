@@ -20,10 +20,6 @@ APPLICATION_ID = 0x43474C47
 """`CGLG`: marks the file as a Consentgate ledger."""
 WAL_SUFFIX = "-wal"
 """Appended by SQLite to the file's name for its write-ahead log, which exists while a process has the file open."""
-CACHE_KIB = 64 * 1024
-"""Pages the writer keeps: keys and tokens are random, so each entry of a large log touches other pages of their
-indexes. With SQLite's 2 MB a log of a million entries was a quarter slower than a small one.
-"""
 BUSY_SECONDS = 5.0
 """How long a connection waits for another's lock. Only accidents make it wait: there is one writer, and
 WAL readers do not block.
@@ -38,7 +34,6 @@ def connect_writer(path: Path) -> sqlite3.Connection:
             _refuse_strangers(connection)
             _begin_log_ahead(connection)
             connection.execute("PRAGMA synchronous = FULL")
-            connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
             connection.execute("PRAGMA wal_autocheckpoint = 0")  # `sqlite_checkpoints` copies, and nobody else
             connection.execute("PRAGMA trusted_schema = OFF")
             _migrate(connection)
@@ -58,8 +53,7 @@ def connect_reader(path: Path, *, offline: bool = False) -> sqlite3.Connection:
     if not path.is_file():
         raise NotFound(f"there is no database {path}")
     with storage_errors():
-        immutable = offline and not Path(f"{path}{WAL_SUFFIX}").exists()
-        uri = f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' if immutable else ''}"
+        uri = read_only_uri(path, offline=offline)
         connection = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         try:
             connection.execute("PRAGMA trusted_schema = OFF")
@@ -68,6 +62,12 @@ def connect_reader(path: Path, *, offline: bool = False) -> sqlite3.Connection:
             connection.close()
             raise
         return connection
+
+
+def read_only_uri(path: Path, *, offline: bool = False) -> str:
+    """How SQLite is told to open a file that it must not write; `offline`: as `connect_reader`."""
+    immutable = offline and not Path(f"{path}{WAL_SUFFIX}").exists()
+    return f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' if immutable else ''}"
 
 
 @contextmanager

@@ -1,4 +1,7 @@
-"""The reading half of the SQLite storage, over `mode=ro` connections."""
+"""The reading half of the SQLite storage, over `mode=ro` connections.
+
+Where there is no index (a copy of the log alone), or none of this log, everything is found by reading: right, and slow.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +9,17 @@ import queue
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 
 from ledger.errors import NotFound
+from ledger.search import leaf_matches
 from ledger.storage.interface import Head
 from ledger.storage.searchable import SearchFilters
 from ledger.storage.sqlite_connection import connect_reader, storage_errors
+from ledger.storage.sqlite_index import attach, indexed_keys, indexed_size
 from ledger.storage.sqlite_search import search
 from ledger.tree import NodeId
-
-KEYS_PER_QUERY = 500
-"""Bound parameters in one IN list: below SQLite's smallest default limit (999)."""
 
 
 class SqliteReader:
@@ -29,7 +32,7 @@ class SqliteReader:
         self.path = path
         self._offline = offline
         self._idle: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
-        self._idle.put(connect_reader(path, offline=offline))
+        self._idle.put(self._connect())
 
     def head(self) -> Head:
         """As LogReader."""
@@ -50,12 +53,20 @@ class SqliteReader:
     def find_keys(self, keys: Sequence[str]) -> Mapping[str, int]:
         """As LogReader."""
         with self._reading() as connection:
-            return look_up_keys(connection, keys)
+            size = indexed_size(connection)
+            found = dict(indexed_keys(connection, keys)) if size else {}
+            rows = connection.execute("SELECT key, seq FROM entry WHERE seq >= ? AND key IS NOT NULL", (size,))
+            wanted = frozenset(keys)
+            return found | {key: seq for key, seq in rows if key in wanted}
 
     def search(self, filters: SearchFilters, after_seq: int | None, limit: int) -> list[bytes]:
-        """As LogReader."""
+        """As LogReader: first the entries that are indexed, then the newest, which are read one by one."""
+        start = 0 if after_seq is None else after_seq + 1
         with self._reading() as connection:
-            return search(connection, filters, after_seq, limit)
+            size = indexed_size(connection)
+            found = search(connection, filters, start, size, limit) if start < size else []
+            rows = connection.execute("SELECT leaf FROM entry WHERE seq >= ? ORDER BY seq", (max(start, size),))
+            return found + list(islice((row[0] for row in rows if leaf_matches(row[0], filters)), limit - len(found)))
 
     def checkpoint(self) -> bytes | None:
         """As LogReader."""
@@ -68,12 +79,22 @@ class SqliteReader:
         while not self._idle.empty():
             self._idle.get().close()
 
+    def _connect(self) -> sqlite3.Connection:
+        connection = connect_reader(self.path, offline=self._offline)
+        try:
+            with storage_errors():
+                attach(connection, self.path, offline=self._offline)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
         try:
             connection = self._idle.get_nowait()
         except queue.Empty:
-            connection = connect_reader(self.path, offline=self._offline)
+            connection = self._connect()
         try:
             with storage_errors():
                 yield connection
@@ -81,16 +102,6 @@ class SqliteReader:
             connection.close()
             raise
         self._idle.put(connection)
-
-
-def look_up_keys(connection: sqlite3.Connection, keys: Sequence[str]) -> Mapping[str, int]:
-    """The seq of each key that is stored."""
-    found: dict[str, int] = {}
-    for start in range(0, len(keys), KEYS_PER_QUERY):
-        some = keys[start : start + KEYS_PER_QUERY]
-        marks = ",".join("?" * len(some))
-        found.update(connection.execute(f"SELECT key, seq FROM idempotency WHERE key IN ({marks})", some))  # noqa: S608 - only marks
-    return found
 
 
 def _read_node(connection: sqlite3.Connection, node: NodeId) -> bytes:

@@ -49,10 +49,10 @@ class _Filter:
         return f"+{self.condition}"
 
 
-def search(connection: sqlite3.Connection, filters: SearchFilters, after_seq: int | None, limit: int) -> list[bytes]:
-    """As LogReader."""
+def search(connection: sqlite3.Connection, filters: SearchFilters, start: int, end: int, limit: int) -> list[bytes]:
+    """As LogReader, of the entries from `start` up to, but not including, `end`, all of which are indexed."""
     # 1.
-    bounds = _bounds(connection, filters, 0 if after_seq is None else after_seq + 1)
+    bounds = _bounds(connection, filters, start, end)
     given = _filters(filters)
     # 2.
     if tokens := _tokens(filters):
@@ -141,8 +141,7 @@ def _passing(connection: sqlite3.Connection, each: _Filter, bounds: _Bounds) -> 
     return count
 
 
-def _bounds(connection: sqlite3.Connection, filters: SearchFilters, start: int) -> _Bounds:
-    end: int = connection.execute("SELECT coalesce(max(seq) + 1, 0) FROM searchable").fetchone()[0]
+def _bounds(connection: sqlite3.Connection, filters: SearchFilters, start: int, end: int) -> _Bounds:
     first, last = start >> TIME_BLOCK_BITS, (end - 1) >> TIME_BLOCK_BITS
     if filters.not_before is not None:
         moment, order = format_time(filters.not_before), "ORDER BY ts DESC"

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import psycopg
 
+from ledger.storage.sqlite_index import index_of
 from tests.contract.log_storages import SQLITE, StorageKind
 
-GUARDED = ("entry", "node", "idempotency", "head")
+GUARDED = ("entry", "node", "head")
 
 Change = tuple[str, Sequence[object]]
 """A statement with `?` for each of its values."""
@@ -41,6 +43,7 @@ def note_of(kind: StorageKind, place: str) -> bytes:
 
 def _alter_file(place: str, changes: Sequence[Change]) -> None:
     connection = sqlite3.connect(place, isolation_level=None)
+    connection.execute("ATTACH ? AS found", (str(index_of(Path(place))),))
     triggers = connection.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").fetchall()
     for name, _ in triggers:
         connection.execute(f"DROP TRIGGER {name}")

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
+from ledger.storage import postgres_connection, sqlite
 from ledger.storage.audit import Audit
 from ledger.storage.interface import LogReader, LogStorage
 from ledger.storage.postgres import PostgresStorage
@@ -34,3 +38,9 @@ SQLITE = StorageKind(
 )
 POSTGRESQL = StorageKind("postgresql", PostgresStorage.open, PostgresReader, PostgresAudit)
 STORAGES = (SQLITE, POSTGRESQL)
+
+
+def unlocked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Takes the locks away that keep a second sequencer out at once."""
+    monkeypatch.setattr(sqlite, "_lock", lambda _: os.open(os.devnull, os.O_RDONLY))
+    monkeypatch.setattr(postgres_connection, "_lock", lambda _: None)

@@ -8,12 +8,12 @@ from datetime import timedelta
 import pytest
 
 from ledger.chain import Chain
-from ledger.errors import HeadConflict, LedgerError, NotFound, StorageFailed
+from ledger.errors import HeadConflict, LedgerError, NotFound
 from ledger.merkle import consistency_proof, inclusion_proof, root
 from ledger.storage.interface import Batch, Head, LogStorage
 from ledger.storage.searchable import TIME_BLOCK_BITS, SearchFilters
 from ledger.tree import NodeId, load_frontier, stored_consistency_proof, stored_inclusion_proof
-from tests.contract.log_storages import StorageKind
+from tests.contract.log_storages import StorageKind, unlocked
 from tests.support.log_batches import NOW, Wanted, batch_after, head_of, opened
 from tests.support.witnessed_log import ORIGIN
 
@@ -71,13 +71,20 @@ def test_keys_are_found_where_they_were_recorded(storage: LogStorage) -> None:
     assert storage.find_keys([f"key {number}" for number in range(1500)]) == {"key 0": 0, "key 1": 1}
 
 
-def test_a_key_is_recorded_once(storage: LogStorage) -> None:
-    chain, leaves = fill(storage, EMPTY, opened(1))
-    batch, _ = batch_after(chain, opened(1))
-    with pytest.raises(StorageFailed):
-        storage.append(head_of(chain), batch)
-    assert storage.head() == head_of(chain)
-    assert storage.leaves(0, 10) == leaves
+def test_a_key_that_was_just_recorded_is_found_whoever_recorded_it(
+    kind: StorageKind, storage: LogStorage, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the index has not reached it, and where another process appended in spite of all locks. That is what
+    keeps a key from being recorded twice: an append to any later history than the one looked at is a conflict.
+    """
+    unlocked(monkeypatch)
+    chain, _ = fill(storage, EMPTY, opened(2))
+    other = kind.open(place)
+    chain, _ = fill(other, chain, opened(2, 2))
+    assert storage.find_keys(["key 0", "key 2", "key 3", "key 4"]) == {"key 0": 0, "key 2": 2, "key 3": 3}
+    fill(storage, chain, opened(2, 4))
+    assert other.find_keys(["key 1", "key 3", "key 5"]) == {"key 1": 1, "key 3": 3, "key 5": 5}
+    other.close()
 
 
 def test_of_two_that_start_from_one_head_the_second_stores_nothing(storage: LogStorage) -> None:
@@ -104,7 +111,8 @@ def test_the_same_size_with_another_last_leaf_is_a_conflict(storage: LogStorage)
 def test_a_batch_with_one_bad_entry_is_stored_not_at_all(storage: LogStorage) -> None:
     chain, _ = fill(storage, EMPTY, opened(1))
     batch, _ = batch_after(chain, opened(3, 1))
-    bad = Batch([*batch.records[:2], batch.records[1]], batch.nodes, batch.head)  # the same key twice
+    too_large = batch.records[2]._replace(leaf=bytes(16_385))
+    bad = Batch([*batch.records[:2], too_large], batch.nodes, batch.head)
     with pytest.raises(LedgerError):
         storage.append(head_of(chain), bad)
     assert storage.head() == head_of(chain)

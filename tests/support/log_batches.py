@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 from ledger.chain import Chain
 from ledger.entry import Entry, encode, format_time, leaf_hash, new_nonce
 from ledger.storage.interface import Batch, Head, Record
-from ledger.storage.searchable import searchable
 from tests.support.witnessed_log import ORIGIN
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -33,7 +32,7 @@ def batch_after(chain: Chain, wanted: Sequence[Wanted]) -> tuple[Batch, Chain]:
         entry = Entry(ORIGIN, size, last, moment, item.kind, new_nonce(), item.body)
         leaf = encode(entry)
         digest = leaf_hash(leaf)
-        records.append(Record(leaf, digest, item.key, searchable(entry)))
+        records.append(Record(leaf, digest, item.key))
         size, last = size + 1, digest.hex()
     frontier, nodes = chain.frontier.extend(record.leaf_hash for record in records)
     return Batch(records, nodes, Head(size, last)), Chain(ORIGIN, last, frontier)

@@ -11,8 +11,8 @@ from ledger.chain import Chain
 from ledger.entry import leaf_hash
 from ledger.export import write_export
 from ledger.storage.interface import Batch, Head, LogStorage, Record
-from ledger.storage.searchable import searchable
 from ledger.storage.sqlite import SqliteStorage
+from ledger.storage.sqlite_index import index_of
 from ledger.tree import Frontier
 from tests.support.witnessed_log import ORIGIN, WitnessedLog
 
@@ -109,6 +109,8 @@ def fill_storage(log: WitnessedLog, storage: LogStorage, *, witnessed: int | Non
 def alter(path: Path, *statements: str) -> None:
     """Somebody with the file: past the triggers, which are put back as they were."""
     connection = sqlite3.connect(path, isolation_level=None)
+    if index_of(path).exists():
+        connection.execute("ATTACH ? AS found", (str(index_of(path)),))
     triggers = connection.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").fetchall()
     for name, _ in triggers:
         connection.execute(f"DROP TRIGGER {name}")
@@ -126,7 +128,7 @@ def _append(storage: LogStorage, leaves: list[bytes], before: Chain) -> None:
     hashes = [leaf_hash(leaf) for leaf in leaves]
     nodes = Frontier(before.size, before.frontier.hashes).extend(hashes)[1]
     records = [
-        Record(leaf, digest, f"key-{entry.seq}" if entry.seq else None, searchable(entry))
+        Record(leaf, digest, f"key-{entry.seq}" if entry.seq else None)
         for leaf, digest, entry in zip(leaves, hashes, entries, strict=True)
     ]
     storage.append(Head(before.size, before.last), Batch(records, nodes, Head(after.size, after.last)))

@@ -5,6 +5,10 @@ A released version is never edited: a change is a new module, appended here. All
 
 from __future__ import annotations
 
-from ledger.storage.migrations import v0001_initial, v0002_subjects_by_blocks
+from ledger.storage.migrations import v0001_initial, v0002_subjects_by_blocks, v0003_indexes_beside
 
-VERSIONS: tuple[tuple[str, ...], ...] = (v0001_initial.STATEMENTS, v0002_subjects_by_blocks.STATEMENTS)
+VERSIONS: tuple[tuple[str, ...], ...] = (
+    v0001_initial.STATEMENTS,
+    v0002_subjects_by_blocks.STATEMENTS,
+    v0003_indexes_beside.STATEMENTS,
+)

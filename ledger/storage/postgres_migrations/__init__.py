@@ -8,6 +8,6 @@ privileges, COLLATE) would be literal SQL in its scripts too. The gateway's stor
 
 from __future__ import annotations
 
-from ledger.storage.postgres_migrations import v0001_initial
+from ledger.storage.postgres_migrations import v0001_initial, v0002_indexes_behind
 
-VERSIONS: tuple[tuple[str, ...], ...] = (v0001_initial.STATEMENTS,)
+VERSIONS: tuple[tuple[str, ...], ...] = (v0001_initial.STATEMENTS, v0002_indexes_behind.STATEMENTS)

@@ -15,6 +15,7 @@ from ledger.fsck import MAX_FINDINGS, Finding, FsckReport
 from ledger.fsck import fsck as examine
 from ledger.merkle import root
 from ledger.storage.sqlite_audit import SqliteAudit
+from ledger.storage.sqlite_index import index_of
 from tests.support.sample_log import COSIGNED_AT, alter, sample_log, store_log
 from tests.support.witnessed_log import ORIGIN
 
@@ -23,20 +24,22 @@ SIZE = len(LOG.leaves)
 
 
 @pytest.fixture(scope="module")
-def pristine(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """A database file of ten entries, closed and checkpointed."""
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, bytes]:
+    """A database file of ten entries and its index, closed and checkpointed."""
     path = store_log(LOG, tmp_path_factory.mktemp("pristine") / "ledger.db")
-    connection = sqlite3.connect(path)
-    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    connection.execute("PRAGMA journal_mode = DELETE")
-    connection.close()
-    return path.read_bytes()
+    for file in (path, index_of(path)):
+        connection = sqlite3.connect(file)
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        connection.execute("PRAGMA journal_mode = DELETE")
+        connection.close()
+    return path.read_bytes(), index_of(path).read_bytes()
 
 
 @pytest.fixture
-def database(pristine: bytes, tmp_path: Path) -> Path:
+def database(pristine: tuple[bytes, bytes], tmp_path: Path) -> Path:
     path = tmp_path / "ledger.db"
-    path.write_bytes(pristine)
+    path.write_bytes(pristine[0])
+    index_of(path).write_bytes(pristine[1])
     return path
 
 
@@ -51,7 +54,7 @@ def places(report: FsckReport) -> set[str]:
 
 def test_sound_database(database: Path) -> None:
     steps: list[tuple[int, int]] = []
-    assert fsck(database, progress=lambda *step: steps.append(step)) == FsckReport(SIZE, SIZE, (), 0)
+    assert fsck(database, progress=lambda *step: steps.append(step)) == FsckReport(SIZE, SIZE, SIZE, (), 0)
     assert fsck(database).clean
 
 
@@ -62,7 +65,12 @@ def test_it_changes_nothing(tmp_path: Path) -> None:
     before = path.read_bytes()
     assert fsck(path).clean
     assert path.read_bytes() == before
-    assert [found.name for found in path.parent.iterdir()] == ["ledger.db"]
+    assert {found.name for found in path.parent.iterdir()} == {"ledger.db", "ledger.db.index"}
+
+
+def test_a_log_without_its_index_is_sound(database: Path) -> None:
+    index_of(database).unlink()
+    assert fsck(database) == FsckReport(SIZE, 0, SIZE, (), 0)
 
 
 def test_a_log_beside_which_the_ledger_runs(tmp_path: Path) -> None:
@@ -149,13 +157,14 @@ def test_files_that_are_no_ledger(tmp_path: Path) -> None:
             fsck(tmp_path / name)
 
 
-def test_flipped_bytes_of_the_file_never_crash_it(database: Path, pristine: bytes) -> None:
+@pytest.mark.parametrize("which", [0, 1], ids=["log", "index"])
+def test_flipped_bytes_of_the_file_never_crash_it(database: Path, pristine: tuple[bytes, bytes], which: int) -> None:
     """Anywhere in the file: found, or of no consequence, or refused as a broken file; never another exception."""
-    found = 0
-    for position in range(0, len(pristine), 997):
-        data = bytearray(pristine)
+    found, file = 0, (database, index_of(database))[which]
+    for position in range(0, len(pristine[which]), 997):
+        data = bytearray(pristine[which])
         data[position] ^= 0x55
-        database.write_bytes(data)
+        file.write_bytes(data)
         try:
             found += not fsck(database).clean
         except StorageFailed:

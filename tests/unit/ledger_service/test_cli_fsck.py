@@ -32,8 +32,15 @@ def test_sound(tmp_path: Path) -> None:
     database = store_log(sample_log(), tmp_path / "ledger.db")
     ended = fsck("--database", database, "--json")
     assert ended.code is ExitCode.OK
-    assert ended.members == {"clean": True, "entries": 10, "witnessed": 10, "findings": [], "omitted": 0}
-    assert fsck("--database", database).out == "10 entries, 10 of them witnessed: nothing differs\n"
+    assert ended.members == {
+        "clean": True,
+        "entries": 10,
+        "indexed": 10,
+        "witnessed": 10,
+        "findings": [],
+        "omitted": 0,
+    }
+    assert fsck("--database", database).out == "10 entries, 10 of them indexed, 10 witnessed: nothing differs\n"
 
 
 def test_findings(tmp_path: Path) -> None:

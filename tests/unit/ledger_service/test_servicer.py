@@ -150,7 +150,7 @@ async def test_the_operator_can_confirm_what_was_asked_and_a_reader_cannot_guess
     entries = [parse(leaf) for leaf in await served.log.published.leaves(1, 3)]
     assert entries[0].body["query"] != entries[1].body["query"]
     database = sqlite3.connect(served.folder.database)
-    keys = [row[0] for row in database.execute("SELECT key FROM idempotency WHERE seq > 0 ORDER BY seq")]
+    keys = [row[0] for row in database.execute("SELECT key FROM entry WHERE seq > 0 ORDER BY seq")]
     database.close()
     assert [served.access_record.commitment(key, question) for key in keys] == [
         entry.body["query"] for entry in entries

@@ -1,0 +1,419 @@
+"""The index's own file: lost, old, somebody else's, half made; and logs that are read without it."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from ledger.chain import Chain
+from ledger.errors import StorageFailed
+from ledger.fsck import FsckReport, fsck
+from ledger.search import leaf_matches
+from ledger.storage import indexing, sqlite_connection, sqlite_index_writer
+from ledger.storage.interface import Batch, LogReader
+from ledger.storage.migrations import VERSIONS
+from ledger.storage.searchable import SearchFilters, searchable_leaf
+from ledger.storage.sqlite import SqliteStorage
+from ledger.storage.sqlite_audit import SqliteAudit
+from ledger.storage.sqlite_index import APPLICATION_ID, VERSION, index_of
+from ledger.storage.sqlite_reader import SqliteReader
+from tests.support.log_batches import NOW, Wanted, batch_after, head_of
+from tests.support.sample_log import OTHER_SUBJECT, SUBJECT, sample_entries
+from tests.support.small_disk import NoSmallDisk, small_disk
+from tests.support.witnessed_log import ORIGIN
+
+TABLES = ("indexed", "idempotency", "searchable", "category")
+FILTERS = [
+    SearchFilters(),
+    SearchFilters(kind="query.decision"),
+    SearchFilters(subject=SUBJECT),
+    SearchFilters(subjects=(SUBJECT, OTHER_SUBJECT), institution="bank-b"),
+    SearchFilters(institution="bank-a", purpose="credit.origination"),
+    SearchFilters(verdict="deny"),
+    SearchFilters(reason="ALLOWED"),
+    SearchFilters(category="customs.trade"),
+    SearchFilters(category="tax.basic", not_before=NOW + timedelta(seconds=12)),
+    SearchFilters(not_after=NOW + timedelta(seconds=4)),
+    SearchFilters(category="tax"),
+]
+
+
+def entries(start: int, end: int) -> list[Wanted]:
+    """Entries of many kinds; their keys and seconds are their numbers."""
+    kinds = sample_entries()
+    return [Wanted(*kinds[number % len(kinds)], f"key {number}", number) for number in range(start, end)]
+
+
+def grow(path: Path, chain: Chain, wanted: Sequence[Wanted]) -> Chain:
+    """Opens the log, appends, and closes it."""
+    with closing(SqliteStorage.open(path)) as storage:
+        batch, grown = batch_after(chain, wanted)
+        storage.append(head_of(chain), batch)
+    return grown
+
+
+def rows(path: Path) -> dict[str, list[tuple[object, ...]]]:
+    """All that an index holds."""
+    with closing(sqlite3.connect(path)) as connection:
+        return {table: connection.execute(f"SELECT * FROM {table} ORDER BY 1, 2").fetchall() for table in TABLES}  # noqa: S608 - constants
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+def examined(path: Path) -> FsckReport:
+    with SqliteAudit(path) as audit:
+        return fsck(audit)
+
+
+def answers(reader: LogReader) -> tuple[list[list[bytes]], list[list[bytes]], Mapping[str, int]]:
+    """Whole searches, their pages after the twelfth entry, and every key."""
+    keys = [f"key {number}" for number in range(100)]
+    pages = [reader.search(filters, 12, 3) for filters in FILTERS]
+    return [reader.search(filters, None, 1000) for filters in FILTERS], pages, reader.find_keys(keys)
+
+
+def expected(leaves: Sequence[bytes]) -> tuple[list[list[bytes]], list[list[bytes]], Mapping[str, int]]:
+    """The same by looking at each leaf."""
+    whole = [[leaf for leaf in leaves if leaf_matches(leaf, filters)] for filters in FILTERS]
+    pages = [[leaf for leaf in leaves[13:] if leaf_matches(leaf, filters)][:3] for filters in FILTERS]
+    return whole, pages, {f"key {number}": number for number in range(len(leaves))}
+
+
+def stored_leaves(path: Path) -> list[bytes]:
+    with closing(SqliteReader(path, offline=True)) as reader:
+        return reader.leaves(0, 1000)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "log" / "ledger.db"
+
+
+@pytest.fixture
+def chain(path: Path) -> Chain:
+    """The log at `path` has thirty entries, and an index of them."""
+    return grow(path, Chain(ORIGIN), entries(0, 30))
+
+
+@pytest.mark.usefixtures("chain")
+def test_the_index_says_what_the_leaves_say(path: Path) -> None:
+    found = rows(index_of(path))
+    leaves = stored_leaves(path)
+    projections = [searchable_leaf(leaf) for leaf in leaves]
+    assert found["searchable"] == [(seq, *projection[:-1]) for seq, projection in enumerate(projections)]
+    assert found["category"] == sorted((name, seq) for seq, each in enumerate(projections) for name in each.categories)
+    assert found["idempotency"] == sorted((f"key {seq}", seq) for seq in range(30))
+    assert examined(path) == FsckReport(30, 30, None, (), 0)
+
+
+@pytest.mark.usefixtures("chain")
+def test_nothing_but_two_databases_and_the_lock_is_left_when_a_log_is_closed(path: Path) -> None:
+    with closing(SqliteStorage.open(path)):
+        assert Path(f"{index_of(path)}-wal").exists()
+    assert sorted(contents(path.parent)) == ["ledger.db", "ledger.db.index", "ledger.db.lock"]
+
+
+def test_an_index_that_was_deleted_is_made_again_row_for_row(path: Path, chain: Chain) -> None:
+    before = rows(index_of(path))
+    index_of(path).unlink()
+    assert examined(path) == FsckReport(30, 0, None, (), 0)
+    SqliteStorage.open(path).close()
+    assert rows(index_of(path)) == before
+    grow(path, chain, entries(30, 35))
+    assert examined(path) == FsckReport(35, 35, None, (), 0)
+
+
+@pytest.mark.usefixtures("chain")
+def test_many_rounds_make_the_same_index_as_one(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = rows(index_of(path))
+    index_of(path).unlink()
+    monkeypatch.setattr(indexing, "MAX_ROUND", 7)
+    SqliteStorage.open(path).close()
+    assert rows(index_of(path)) == before
+
+
+def test_an_older_index_is_extended(path: Path, chain: Chain) -> None:
+    older = index_of(path).read_bytes()
+    grow(path, chain, entries(30, 40))
+    newer = rows(index_of(path))
+    index_of(path).write_bytes(older)
+    assert examined(path) == FsckReport(40, 30, None, (), 0)
+    with capture_logs() as journal, closing(SqliteStorage.open(path)):
+        assert journal == []
+    assert rows(index_of(path)) == newer
+
+
+def replaced(path: Path) -> None:
+    """Opens the log, whose index must be made anew, and closes it."""
+    with capture_logs() as journal:
+        SqliteStorage.open(path).close()
+    assert ["made anew" in entry["event"] for entry in journal] == [True]
+
+
+def test_a_log_restored_from_an_older_copy_loses_the_index_of_what_it_does_not_have(path: Path, chain: Chain) -> None:
+    older = path.read_bytes()
+    grow(path, chain, entries(30, 40))
+    path.write_bytes(older)
+    assert examined(path) == FsckReport(30, 0, None, (), 0)
+    replaced(path)
+    assert examined(path) == FsckReport(30, 30, None, (), 0)
+    with closing(SqliteStorage.open(path)) as storage:
+        assert storage.find_keys(["key 29", "key 30", "key 39"]) == {"key 29": 29}
+        assert storage.search(SearchFilters(), 28, 100) == storage.leaves(29, 100)
+    # Another history, as long as the one that was lost, with other keys.
+    other = [Wanted("log.opened", {}, f"other key {number}", number) for number in range(30, 40)]
+    grow(path, chain, other)
+    with closing(SqliteStorage.open(path)) as storage:
+        assert storage.find_keys(["key 30", "other key 30"]) == {"other key 30": 30}
+    assert examined(path) == FsckReport(40, 40, None, (), 0)
+
+
+def test_the_index_of_a_history_that_went_another_way_is_replaced(path: Path, chain: Chain) -> None:
+    """Restored, and grown again to the same size by a process that made its own index; then the lost one came back."""
+    older = contents(path.parent)
+    grow(path, chain, entries(30, 40))
+    lost = index_of(path).read_bytes()
+    for name, content in older.items():
+        (path.parent / name).write_bytes(content)
+    grow(path, chain, entries(50, 60))
+    index_of(path).write_bytes(lost)
+    replaced(path)
+    assert examined(path) == FsckReport(40, 40, None, (), 0)
+    with closing(SqliteReader(path)) as reader:
+        assert reader.find_keys(["key 30", "key 50"]) == {"key 50": 30}
+
+
+@pytest.mark.parametrize("size", [5, 30, 50])
+def test_the_index_of_another_log_is_replaced(path: Path, chain: Chain, tmp_path: Path, size: int) -> None:
+    before = rows(index_of(path))
+    other = tmp_path / "other" / "ledger.db"
+    grow(other, Chain("other.test/log"), entries(100, 100 + size))
+    shutil.copy(index_of(other), index_of(path))
+    assert examined(path) == FsckReport(30, 0, None, (), 0)
+    replaced(path)
+    assert rows(index_of(path)) == before
+    assert examined(path) == FsckReport(30, 30, None, (), 0)
+
+
+ALTERED = {
+    "another version": f"PRAGMA user_version = {VERSION + 1}",
+    "no size": "DELETE FROM indexed",
+}
+
+
+@pytest.mark.usefixtures("chain")
+@pytest.mark.parametrize("statement", ALTERED.values(), ids=ALTERED)
+def test_an_index_that_this_version_does_not_understand_is_replaced(path: Path, statement: str) -> None:
+    before = rows(index_of(path))
+    with closing(sqlite3.connect(index_of(path), isolation_level=None)) as connection:
+        connection.execute(statement)
+    assert examined(path) == FsckReport(30, 0, None, (), 0)
+    replaced(path)
+    assert rows(index_of(path)) == before
+
+
+def foreign_database(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE indexed (size, last)")
+        connection.execute(f"PRAGMA user_version = {VERSION}")
+        connection.commit()
+
+
+STRANGERS: dict[str, Callable[[Path], object]] = {
+    "a database": foreign_database,
+    "a ledger": lambda path: shutil.copy(path.with_name("ledger.db"), path),
+    "a text": lambda path: path.write_text("Dear diary, " * 1000),
+}
+
+
+@pytest.mark.usefixtures("chain")
+@pytest.mark.parametrize("make", STRANGERS.values(), ids=STRANGERS)
+def test_something_else_where_the_index_belongs_is_refused_and_left_as_it_was(
+    path: Path, make: Callable[[Path], object]
+) -> None:
+    stranger = index_of(path)
+    stranger.unlink()
+    make(stranger)
+    before = stranger.read_bytes()
+    for opening in (SqliteStorage.open, SqliteReader, SqliteAudit, lambda path: SqliteReader(path, offline=True)):
+        with pytest.raises(StorageFailed, match=r"something else|not a database"):
+            opening(path)
+    assert stranger.read_bytes() == before
+    stranger.unlink()
+    SqliteStorage.open(path).close()
+    assert examined(path) == FsckReport(30, 30, None, (), 0)
+
+
+def empty_database(path: Path) -> None:
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+    assert path.stat().st_size > 0
+
+
+LEFT_BY_A_POWER_CUT: dict[str, Callable[[Path], object]] = {
+    "nothing": lambda path: path.unlink(),
+    "no byte": lambda path: path.write_bytes(b""),
+    "no table": empty_database,
+}
+
+
+@pytest.mark.usefixtures("chain")
+@pytest.mark.parametrize("cut", LEFT_BY_A_POWER_CUT.values(), ids=LEFT_BY_A_POWER_CUT)
+def test_what_a_power_cut_leaves_of_a_new_index_is_made_whole(path: Path, cut: Callable[[Path], object]) -> None:
+    before = rows(index_of(path))
+    index_of(path).write_bytes(b"")
+    cut(index_of(path))
+    assert examined(path) == FsckReport(30, 0, None, (), 0)
+    with closing(SqliteReader(path, offline=True)) as reader:
+        assert answers(reader) == expected(stored_leaves(path))
+    SqliteStorage.open(path).close()
+    assert rows(index_of(path)) == before
+
+
+@pytest.mark.usefixtures("chain")
+def test_an_index_that_was_deleted_without_its_write_ahead_log_is_made_again(path: Path, tmp_path: Path) -> None:
+    """After a crash it has one; whoever deletes the index may overlook it."""
+    killed = tmp_path / "killed" / "ledger.db"
+    with closing(SqliteStorage.open(path)):
+        shutil.copytree(path.parent, killed.parent)
+    index_of(killed).unlink()
+    assert Path(f"{index_of(killed)}-wal").exists()
+    SqliteStorage.open(killed).close()
+    assert rows(index_of(killed)) == rows(index_of(path))
+    assert examined(killed) == FsckReport(30, 30, None, (), 0)
+
+
+def lagging(path: Path, chain: Chain) -> None:
+    """The log has ten entries more than its index."""
+    older = index_of(path).read_bytes()
+    grow(path, chain, entries(30, 40))
+    index_of(path).write_bytes(older)
+
+
+def of_another_log(path: Path, chain: Chain) -> None:
+    other = path.parent.with_name("another") / "ledger.db"
+    grow(other, Chain("other.test/log"), entries(100, 130))
+    shutil.copy(index_of(other), index_of(path))
+
+
+BESIDE: dict[str, Callable[[Path, Chain], object]] = {
+    "whole": lambda *_: None,
+    "none": lambda path, _: index_of(path).unlink(),
+    "lagging": lagging,
+    "another log's": of_another_log,
+}
+
+
+@pytest.mark.parametrize("beside", BESIDE.values(), ids=BESIDE)
+def test_an_offline_reader_answers_the_same_whatever_the_index_and_writes_nothing(
+    path: Path, chain: Chain, beside: Callable[[Path, Chain], object]
+) -> None:
+    beside(path, chain)
+    before = contents(path.parent)
+    with closing(SqliteReader(path, offline=True)) as reader:
+        assert answers(reader) == expected(reader.leaves(0, 1000))
+        assert contents(path.parent) == before  # also while it is open
+    assert contents(path.parent) == before
+
+
+@pytest.mark.parametrize("beside", BESIDE.values(), ids=BESIDE)
+def test_a_log_on_a_medium_that_cannot_be_written_is_read_and_examined(
+    path: Path, chain: Chain, tmp_path: Path, beside: Callable[[Path, Chain], object]
+) -> None:
+    beside(path, chain)
+    size = len(stored_leaves(path))
+    try:
+        with small_disk(tmp_path / "medium", 4) as disk:
+            shutil.copytree(path.parent, disk.path / "log")
+            subprocess.run(["mount", "-o", "remount,ro", str(disk.path)], check=True)
+            there = disk.path / "log" / "ledger.db"
+            with closing(SqliteReader(there, offline=True)) as reader:
+                assert answers(reader) == expected(reader.leaves(0, 1000))
+            assert examined(there).clean
+            assert examined(there).entries == size
+    except NoSmallDisk as missing:
+        pytest.skip(str(missing))
+
+
+def test_a_reader_that_came_before_the_index_sees_all_that_is_appended_later(path: Path, chain: Chain) -> None:
+    index_of(path).unlink()
+    with closing(SqliteReader(path)) as reader:
+        grow(path, chain, entries(30, 40))
+        assert answers(reader) == expected(reader.leaves(0, 1000))
+
+
+def test_an_index_that_somebody_holds_stops_no_append_and_hides_no_key(
+    path: Path, chain: Chain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_index_writer, "BUSY_SECONDS", 0.0)
+    monkeypatch.setattr(indexing, "ROUND", 1)
+    monkeypatch.setattr(indexing, "PAUSE_SECONDS", 0.01)
+    with closing(SqliteStorage.open(path)) as storage, closing(sqlite3.connect(index_of(path))) as holder:
+        holder.execute("BEGIN IMMEDIATE")
+        with capture_logs() as journal:
+            for number in range(30, 36):
+                batch, grown = batch_after(chain, entries(number, number + 1))
+                storage.append(head_of(chain), batch)
+                chain = grown
+                assert answers(storage) == expected(storage.leaves(0, 1000))
+            holder.rollback()
+    assert {entry["event"] for entry in journal} <= {"index not extended"}
+    assert examined(path) == FsckReport(36, 36, None, (), 0)
+
+
+def test_a_log_of_the_second_version_keeps_its_keys_and_searches(path: Path) -> None:
+    batch, chain = batch_after(Chain(ORIGIN), [*entries(0, 20), Wanted("log.opened", {}, None, 20), *entries(21, 30)])
+    path.parent.mkdir()
+    store_version_2(path, batch)
+    with pytest.raises(StorageFailed, match="schema version 3"):
+        SqliteReader(path)
+    leaves = [record.leaf for record in batch.records]
+    with closing(SqliteStorage.open(path)) as storage:
+        assert storage.head() == head_of(chain)
+        assert storage.leaves(0, 100) == leaves
+        whole, pages, keys = expected(leaves)
+        assert answers(storage) == (whole, pages, {key: seq for key, seq in keys.items() if seq != 20})
+        with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+            storage._connected().execute("DELETE FROM entry")
+    assert examined(path) == FsckReport(30, 30, None, (), 0)
+    grow(path, chain, entries(30, 35))
+    assert examined(path) == FsckReport(35, 35, None, (), 0)
+
+
+def store_version_2(path: Path, batch: Batch) -> None:
+    """As the second version stored a log: keys and what can be searched were tables of the same file."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as old:
+        for statement in (statement for statements in VERSIONS[:2] for statement in statements):
+            old.execute(statement)
+        old.execute(f"PRAGMA application_id = {sqlite_connection.APPLICATION_ID}")
+        old.execute("PRAGMA user_version = 2")
+        for seq, record in enumerate(batch.records):
+            old.execute("INSERT INTO entry VALUES (?, ?, ?)", (seq, record.leaf, record.leaf_hash))
+            if record.key is not None:
+                old.execute("INSERT INTO idempotency VALUES (?, ?, ?)", (record.key, seq, record.binding))
+            *columns, categories = searchable_leaf(record.leaf)
+            old.execute("INSERT INTO searchable VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (seq, *columns))
+            old.executemany("INSERT INTO category VALUES (?, ?)", [(name, seq) for name in categories])
+        old.executemany("INSERT INTO node VALUES (?, ?, ?)", [(*node.id, node.hash) for node in batch.nodes])
+        old.execute("UPDATE head SET size = ?, last = ?", (batch.head.size, batch.head.last))
+
+
+def test_an_index_is_not_a_ledger(path: Path, chain: Chain) -> None:
+    """Its file is marked as what it is: opened as a log by mistake, it is refused and not migrated."""
+    assert chain.size == 30
+    before = index_of(path).read_bytes()
+    with closing(sqlite3.connect(index_of(path))) as connection:
+        assert connection.execute("PRAGMA application_id").fetchone() == (APPLICATION_ID,)
+    with pytest.raises(StorageFailed, match="not a ledger database"):
+        SqliteStorage.open(index_of(path))
+    assert index_of(path).read_bytes() == before
