@@ -1,4 +1,4 @@
-"""The power is cut under 16 writers, twenty times, on SQLite; `make e2e` cuts it 250 times, and beneath PostgreSQL too
+"""The power is cut under 16 writers, twenty times, on SQLite; `make e2e` cuts it 210 times, and beneath PostgreSQL too
 (tests/e2e/test_ledger_faults_power_cut.py). How: tests/support/power_cut.py.
 
 And the same recording on a disk that lies: it says that it has kept what it has not.

@@ -1,4 +1,4 @@
-"""The power of the ledger's machine is cut 250 times: five recordings of its system calls, each of several
+"""The power of the ledger's machine is cut 210 times: five recordings of its system calls, each of several
 lives, and each begun on what the last cut of the one before left. What is judged: tests/support/cut_log.py. And for a
 PostgreSQL server and its ledger together (tests/support/cut_server.py).
 """
@@ -18,8 +18,8 @@ from tests.support.postgresql import NoPostgresql
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(TEST_SECONDS)]
 
 RECORDINGS = 5
-CUTS = 50
-SERVER_CUTS = 25
+CUTS = 42
+SERVER_CUTS = 20
 
 
 def test_after_hundreds_of_power_cuts_everything_acknowledged_is_there(tmp_path: Path) -> None:
