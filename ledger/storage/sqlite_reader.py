@@ -8,7 +8,7 @@ from __future__ import annotations
 import queue
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from itertools import islice
 from pathlib import Path
 
@@ -65,8 +65,10 @@ class SqliteReader:
         with self._reading() as connection:
             size = indexed_size(connection)
             found = search(connection, filters, start, size, limit) if start < size else []
-            rows = connection.execute("SELECT leaf FROM entry WHERE seq >= ? ORDER BY seq", (max(start, size),))
-            return found + list(islice((row[0] for row in rows if leaf_matches(row[0], filters)), limit - len(found)))
+            newest = connection.execute("SELECT leaf FROM entry WHERE seq >= ? ORDER BY seq", (max(start, size),))
+            with closing(newest) as rows:  # or whoever uses the connection next would see the log as it is now
+                matching = (row[0] for row in rows if leaf_matches(row[0], filters))
+                return found + list(islice(matching, limit - len(found)))
 
     def checkpoint(self) -> bytes | None:
         """As LogReader."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import shutil
 import sqlite3
 import subprocess
@@ -25,6 +26,7 @@ from ledger.storage.sqlite import SqliteStorage
 from ledger.storage.sqlite_audit import SqliteAudit
 from ledger.storage.sqlite_index import APPLICATION_ID, VERSION, index_of
 from ledger.storage.sqlite_reader import SqliteReader
+from ledger.tree import NodeId
 from tests.support.log_batches import NOW, Wanted, batch_after, head_of
 from tests.support.sample_log import OTHER_SUBJECT, SUBJECT, sample_entries
 from tests.support.small_disk import NoSmallDisk, small_disk
@@ -350,6 +352,45 @@ def test_a_reader_that_came_before_the_index_sees_all_that_is_appended_later(pat
     with closing(SqliteReader(path)) as reader:
         grow(path, chain, entries(30, 40))
         assert answers(reader) == expected(reader.leaves(0, 1000))
+
+
+READS: dict[str, Callable[[SqliteReader], object]] = {
+    "head": lambda reader: reader.head(),
+    "leaves": lambda reader: reader.leaves(0, 5),
+    "nodes": lambda reader: reader.nodes([NodeId(0, 3), NodeId(1, 1)]),
+    "keys": lambda reader: reader.find_keys(["key 3", "key 29", "key 99"]),
+    "a search": lambda reader: reader.search(SearchFilters(), None, 1000),
+    "a search that ends early": lambda reader: reader.search(SearchFilters(), 28, 1),
+    "a search that ends in the index": lambda reader: reader.search(SearchFilters(), None, 3),
+    "a search by time": lambda reader: reader.search(SearchFilters(not_before=NOW, not_after=NOW), None, 3),
+    "tokens": lambda reader: reader.search(SearchFilters(subject=SUBJECT), None, 3),
+    "checkpoint": lambda reader: reader.checkpoint(),
+}
+
+
+@pytest.mark.parametrize("read", READS.values(), ids=READS)
+@pytest.mark.parametrize("has_index", [True, False])
+def test_a_connection_that_is_given_back_sees_what_is_appended_next(
+    path: Path, chain: Chain, read: Callable[[SqliteReader], object], has_index: bool
+) -> None:
+    """Another thread may take it at once: a statement left open would show it an old log, and an old index."""
+    if not has_index:
+        index_of(path).unlink()
+    seen: list[tuple[int, ...]] = []
+
+    class Append(queue.SimpleQueue[sqlite3.Connection]):
+        """Between the one who gives a connection back and the next."""
+
+        def put(self, connection: sqlite3.Connection, *_: object) -> None:
+            grow(path, chain, entries(30, 35))
+            seen.append(connection.execute("SELECT size FROM head").fetchone())
+            super().put(connection)
+
+    with closing(SqliteReader(path)) as reader:
+        true_idle, reader._idle = reader._idle, Append()
+        queue.SimpleQueue.put(reader._idle, true_idle.get())
+        read(reader)
+    assert seen == [(35,)]
 
 
 def test_an_index_that_somebody_holds_stops_no_append_and_hides_no_key(
