@@ -6,9 +6,8 @@ import queue
 import shutil
 import sqlite3
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -17,9 +16,8 @@ from structlog.testing import capture_logs
 from ledger.chain import Chain
 from ledger.errors import StorageFailed
 from ledger.fsck import FsckReport, fsck
-from ledger.search import leaf_matches
 from ledger.storage import indexing, sqlite_connection, sqlite_index_writer
-from ledger.storage.interface import Batch, LogReader
+from ledger.storage.interface import Batch
 from ledger.storage.migrations import VERSIONS
 from ledger.storage.searchable import SearchFilters, searchable_leaf
 from ledger.storage.sqlite import SqliteStorage
@@ -28,38 +26,18 @@ from ledger.storage.sqlite_index import APPLICATION_ID, VERSION, index_of
 from ledger.storage.sqlite_reader import SqliteReader
 from ledger.tree import NodeId
 from tests.support.log_batches import NOW, Wanted, batch_after, head_of
-from tests.support.sample_log import OTHER_SUBJECT, SUBJECT, sample_entries
+from tests.support.sample_log import SUBJECT
+from tests.support.searched_log import ALL, add, answers, answers_rightly, entries, expected
 from tests.support.small_disk import NoSmallDisk, small_disk
 from tests.support.witnessed_log import ORIGIN
 
 TABLES = ("indexed", "idempotency", "searchable", "category")
-FILTERS = [
-    SearchFilters(),
-    SearchFilters(kind="query.decision"),
-    SearchFilters(subject=SUBJECT),
-    SearchFilters(subjects=(SUBJECT, OTHER_SUBJECT), institution="bank-b"),
-    SearchFilters(institution="bank-a", purpose="credit.origination"),
-    SearchFilters(verdict="deny"),
-    SearchFilters(reason="ALLOWED"),
-    SearchFilters(category="customs.trade"),
-    SearchFilters(category="tax.basic", not_before=NOW + timedelta(seconds=12)),
-    SearchFilters(not_after=NOW + timedelta(seconds=4)),
-    SearchFilters(category="tax"),
-]
-
-
-def entries(start: int, end: int) -> list[Wanted]:
-    """Entries of many kinds; their keys and seconds are their numbers."""
-    kinds = sample_entries()
-    return [Wanted(*kinds[number % len(kinds)], f"key {number}", number) for number in range(start, end)]
 
 
 def grow(path: Path, chain: Chain, wanted: Sequence[Wanted]) -> Chain:
     """Opens the log, appends, and closes it."""
     with closing(SqliteStorage.open(path)) as storage:
-        batch, grown = batch_after(chain, wanted)
-        storage.append(head_of(chain), batch)
-    return grown
+        return add(storage, chain, wanted)
 
 
 def rows(path: Path) -> dict[str, list[tuple[object, ...]]]:
@@ -77,23 +55,9 @@ def examined(path: Path) -> FsckReport:
         return fsck(audit)
 
 
-def answers(reader: LogReader) -> tuple[list[list[bytes]], list[list[bytes]], Mapping[str, int]]:
-    """Whole searches, their pages after the twelfth entry, and every key."""
-    keys = [f"key {number}" for number in range(100)]
-    pages = [reader.search(filters, 12, 3) for filters in FILTERS]
-    return [reader.search(filters, None, 1000) for filters in FILTERS], pages, reader.find_keys(keys)
-
-
-def expected(leaves: Sequence[bytes]) -> tuple[list[list[bytes]], list[list[bytes]], Mapping[str, int]]:
-    """The same by looking at each leaf."""
-    whole = [[leaf for leaf in leaves if leaf_matches(leaf, filters)] for filters in FILTERS]
-    pages = [[leaf for leaf in leaves[13:] if leaf_matches(leaf, filters)][:3] for filters in FILTERS]
-    return whole, pages, {f"key {number}": number for number in range(len(leaves))}
-
-
 def stored_leaves(path: Path) -> list[bytes]:
     with closing(SqliteReader(path, offline=True)) as reader:
-        return reader.leaves(0, 1000)
+        return reader.leaves(0, ALL)
 
 
 @pytest.fixture
@@ -277,7 +241,7 @@ def test_what_a_power_cut_leaves_of_a_new_index_is_made_whole(path: Path, cut: C
     cut(index_of(path))
     assert examined(path) == FsckReport(30, 0, None, (), 0)
     with closing(SqliteReader(path, offline=True)) as reader:
-        assert answers(reader) == expected(stored_leaves(path))
+        assert answers_rightly(reader, 30)
     SqliteStorage.open(path).close()
     assert rows(index_of(path)) == before
 
@@ -323,7 +287,7 @@ def test_an_offline_reader_answers_the_same_whatever_the_index_and_writes_nothin
     beside(path, chain)
     before = contents(path.parent)
     with closing(SqliteReader(path, offline=True)) as reader:
-        assert answers(reader) == expected(reader.leaves(0, 1000))
+        assert answers_rightly(reader, reader.head().size)
         assert contents(path.parent) == before  # also while it is open
     assert contents(path.parent) == before
 
@@ -340,7 +304,7 @@ def test_a_log_on_a_medium_that_cannot_be_written_is_read_and_examined(
             subprocess.run(["mount", "-o", "remount,ro", str(disk.path)], check=True)
             there = disk.path / "log" / "ledger.db"
             with closing(SqliteReader(there, offline=True)) as reader:
-                assert answers(reader) == expected(reader.leaves(0, 1000))
+                assert answers_rightly(reader, size)
             assert examined(there).clean
             assert examined(there).entries == size
     except NoSmallDisk as missing:
@@ -351,7 +315,7 @@ def test_a_reader_that_came_before_the_index_sees_all_that_is_appended_later(pat
     index_of(path).unlink()
     with closing(SqliteReader(path)) as reader:
         grow(path, chain, entries(30, 40))
-        assert answers(reader) == expected(reader.leaves(0, 1000))
+        assert answers_rightly(reader, 40)
 
 
 READS: dict[str, Callable[[SqliteReader], object]] = {
@@ -359,7 +323,7 @@ READS: dict[str, Callable[[SqliteReader], object]] = {
     "leaves": lambda reader: reader.leaves(0, 5),
     "nodes": lambda reader: reader.nodes([NodeId(0, 3), NodeId(1, 1)]),
     "keys": lambda reader: reader.find_keys(["key 3", "key 29", "key 99"]),
-    "a search": lambda reader: reader.search(SearchFilters(), None, 1000),
+    "a search": lambda reader: reader.search(SearchFilters(), None, ALL),
     "a search that ends early": lambda reader: reader.search(SearchFilters(), 28, 1),
     "a search that ends in the index": lambda reader: reader.search(SearchFilters(), None, 3),
     "a search by time": lambda reader: reader.search(SearchFilters(not_before=NOW, not_after=NOW), None, 3),
@@ -403,10 +367,8 @@ def test_an_index_that_somebody_holds_stops_no_append_and_hides_no_key(
         holder.execute("BEGIN IMMEDIATE")
         with capture_logs() as journal:
             for number in range(30, 36):
-                batch, grown = batch_after(chain, entries(number, number + 1))
-                storage.append(head_of(chain), batch)
-                chain = grown
-                assert answers(storage) == expected(storage.leaves(0, 1000))
+                chain = add(storage, chain, entries(number, number + 1))
+                assert answers_rightly(storage, number + 1)
             holder.rollback()
     assert {entry["event"] for entry in journal} <= {"index not extended"}
     assert examined(path) == FsckReport(36, 36, None, (), 0)
@@ -423,7 +385,7 @@ def test_a_log_of_the_second_version_keeps_its_keys_and_searches(path: Path) -> 
         assert storage.head() == head_of(chain)
         assert storage.leaves(0, 100) == leaves
         whole, pages, keys = expected(leaves)
-        assert answers(storage) == (whole, pages, {key: seq for key, seq in keys.items() if seq != 20})
+        assert answers(storage, 30) == (whole, pages, {key: seq for key, seq in keys.items() if seq != 20})
         with pytest.raises(sqlite3.IntegrityError, match="append-only"):
             storage._connected().execute("DELETE FROM entry")
     assert examined(path) == FsckReport(30, 30, None, (), 0)
