@@ -24,7 +24,7 @@ import structlog
 from ledger.errors import StorageFailed
 from ledger.storage.interface import Record
 
-ROUND = 2048
+ROUND = 4096
 """Entries for which a round of indexing is begun at once: many, since one costs a third in such company."""
 MAX_ROUND = 8192
 """Most entries in one round."""

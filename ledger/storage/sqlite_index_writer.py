@@ -17,6 +17,11 @@ from ledger.storage.sqlite_index import APPLICATION_ID, SCHEMA, VERSION, index_o
 CACHE_KIB = 64 * 1024
 """Pages that are kept: keys are random, so each entry of a large log touches another page of their index."""
 
+LOG_PAGES = 16_384
+"""Pages (64 MB) of write-ahead log before they are copied: a large log's rounds touch thousands of random pages, and
+each copy is synchronised, on the disk for whose time appends wait.
+"""
+
 _COLUMNS = ("subject", "institution", "purpose", "verdict", "reason")
 _READ = f"""INSERT INTO fresh SELECT seq, leaf ->> '$.kind', leaf ->> '$.ts',
         {", ".join(f"leaf ->> '$.body.{column}'" for column in _COLUMNS)}, leaf -> '$.body.categories', leaf_hash, key
@@ -103,6 +108,7 @@ def _connect(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")  # never corrupt; what a power cut takes is indexed again
         connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
         connection.execute("PRAGMA temp_store = MEMORY")
         connection.execute("PRAGMA trusted_schema = OFF")
         _make(connection)
