@@ -86,6 +86,7 @@ def _turn(side: Side, plan: Plan, folder: Path, work: Workload, samples: Samples
     samples.add(f"ours {side.name}", ours.rate)
     samples.add(f"p50 {side.name}", ours.quantile(0.5))
     samples.add(f"p99 {side.name}", ours.quantile(P99))
+    appending.settle()
     for writers in (1, WRITERS):
         samples.add(f"naive {side.name} {writers}", naive.rate(side.naive, work, plan.naive_appends, writers))
 
