@@ -14,6 +14,7 @@ from unittest import mock
 import typer
 
 from consentgate.terminal import ExitCode, run
+from tests.support.process_logs import logs_put_back
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ def run_command(app: typer.Typer, arguments: Sequence[object]) -> Ended:
     code = None
     with (
         mock.patch.object(sys, "argv", ["command", *map(str, arguments)]),
+        logs_put_back(),
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
     ):

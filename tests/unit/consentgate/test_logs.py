@@ -15,6 +15,7 @@ import structlog
 from consentgate import logs
 from consentgate.logs import ALLOWED, WITHHELD_EVENT, LogLevel, allow_known
 from tests.architecture.sources import nodes
+from tests.support.process_logs import logs_put_back
 
 SECRET = "91350100M000100Y43"
 NAME = "Fuzhou Trading Co., Ltd."
@@ -64,17 +65,10 @@ EVIL = [SECRET, NAME, "a\nb", "x" * 500, b"bytes", None, {"a": SECRET}, [SECRET]
 @pytest.fixture
 def lines() -> Iterator[Lines]:
     """Logs as this process would write them; what was configured before is put back."""
-    root, stream = logging.getLogger(), io.StringIO()
-    handlers, level = root.handlers[:], root.level
-    own_levels = {package: logging.getLogger(package).level for package in logs.OWN_PACKAGES}
-    before = structlog.get_config()
-    logs.configure(LogLevel.DEBUG, stream)
-    yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
-    structlog.configure(**before)
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    for package, own in own_levels.items():
-        logging.getLogger(package).setLevel(own)
+    stream = io.StringIO()
+    with logs_put_back():
+        logs.configure(LogLevel.DEBUG, stream)
+        yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
 
 
 def _kept(**event: Any) -> dict[str, Any]:
