@@ -6,6 +6,7 @@ cost an append nothing, however large the log is. Until an entry is indexed,
 
 * its key is found in the memory of the one process that appends (`Indexing.find`), which holds what this process
   appended itself: when the log has anything else, that is indexed before a key is looked up;
+* a key that is in neither is mostly known to be new without a look at the index (ledger.storage.key_filter);
 * a search finds it by reading it (`ledger.search.leaf_matches`).
 
 An index that cannot be written stops nothing at once; when MAX_LAG entries wait for it, appends fail.
@@ -16,13 +17,14 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 import structlog
 
 from ledger.errors import StorageFailed
 from ledger.storage.interface import Record
+from ledger.storage.key_filter import KeyFilter
 
 ROUND = 4096
 """Entries for which a round of indexing is begun at once: many, since one costs a third in such company."""
@@ -35,6 +37,9 @@ MAX_LAG = 65_536
 LAG_SECONDS = 10.0
 """How long an append waits for an index that is so far behind."""
 
+FILTERED = 4_000_000
+"""Of logs with more entries when they are opened, every key is looked up: to read a million keys takes a second."""
+
 _log = structlog.get_logger("ledger.storage")
 
 
@@ -45,6 +50,10 @@ class Index(Protocol):
         """How many of the log's entries, from the first on, are indexed. Never fewer later, unless the storage failed
         meanwhile.
         """
+        ...
+
+    def all_keys(self) -> Iterator[str]:
+        """All keys that are indexed."""
         ...
 
     def extend(self, limit: int) -> int:
@@ -75,6 +84,7 @@ class Indexing:
         self._size = self._dropped = 0
         try:
             self._catch_up()
+            self._filter = self._filtered()
         except BaseException:
             index.close()
             raise
@@ -88,7 +98,13 @@ class Indexing:
         if self._has_gap or size != self._target:  # e.g. an append that failed was kept, or somebody else appended
             self._catch_up()
             self._recent.clear()  # all of it is indexed, or, after a failover, no longer there
+            self._filter = self._filtered()  # the one from before may lack keys
         return {key: self._recent[key] for key in keys if key in self._recent}
+
+    def left_over(self, keys: Sequence[str]) -> list[str]:
+        """After `find`: those of the keys that it did not find and that may be indexed."""
+        known, others = self._filter, [key for key in keys if key not in self._recent]
+        return others if known is None else [key for key in others if known.may_have(key)]
 
     def wait_for_room(self, size: int) -> None:
         """Before an append to a log of this size; raises StorageFailed when the index does not keep up."""
@@ -103,7 +119,11 @@ class Indexing:
         """After an append of these records, the first of which has the seq `start`."""
         self._drop_indexed()
         self._has_gap |= start != self._target
-        self._recent.update((record.key, seq) for seq, record in enumerate(records, start) if record.key)
+        keyed = [(record.key, seq) for seq, record in enumerate(records, start) if record.key]
+        self._recent.update(keyed)
+        if self._filter is not None:
+            for key, _ in keyed:
+                self._filter.add(key)
         self._target = start + len(records)
         if self._target - self._size >= ROUND:
             self._due.set()
@@ -120,6 +140,11 @@ class Indexing:
         with contextlib.suppress(StorageFailed):
             self._catch_up()
         self._index.close()
+
+    def _filtered(self) -> KeyFilter | None:
+        """Of everything that is indexed."""
+        with self._working:
+            return KeyFilter(self._index.all_keys(), self._size) if self._size <= FILTERED else None
 
     def _drop_indexed(self) -> None:
         done = self._size

@@ -8,6 +8,7 @@ is on disk.
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 
 from ledger.errors import StorageFailed
 from ledger.storage.postgres_connection import Session, connect_indexer, storage_errors
@@ -29,6 +30,8 @@ EXTEND = """WITH span AS (
         ON CONFLICT DO NOTHING
 ) SELECT count(*) FROM span"""
 """Whoever indexes the same entries at the same time finds another size, and inserts nothing."""
+FETCH_ROWS = 10_000
+"""Keys that the server sends at once."""
 SIZES = "SELECT (SELECT size FROM indexed WHERE id = 1), (SELECT size FROM head WHERE id = 1)"
 
 
@@ -56,6 +59,14 @@ class PostgresIndex:
             self.close()
             raise
         return self.size()
+
+    def all_keys(self) -> Iterator[str]:
+        """As Index."""
+        session = self._connected()
+        with storage_errors(), session.transaction(), session.cursor("keys") as cursor:
+            cursor.itersize = FETCH_ROWS
+            for (key,) in cursor.execute("SELECT key FROM idempotency"):
+                yield key
 
     def close(self) -> None:
         """As Index; also after a failure, since the session's state is not trusted any more."""

@@ -55,7 +55,9 @@ class SqliteStorage(SqliteReader):
     def find_keys(self, keys: Sequence[str]) -> Mapping[str, int]:
         """As LogReader, without a look at the log's rows: what is not indexed yet is in memory."""
         recent = self._indexing.find(keys, self.head().size)
-        others = [key for key in keys if key not in recent]
+        others = self._indexing.left_over(keys)
+        if not others:
+            return recent
         with self._reading() as connection:
             return {**recent, **indexed_keys(connection, others)}
 

@@ -7,6 +7,7 @@ transaction. It is not synchronised: after a power cut the index is an older one
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 import structlog
@@ -61,6 +62,12 @@ class SqliteIndex:
         """As Index."""
         with storage_errors():
             return indexed_size(self._connection)
+
+    def all_keys(self) -> Iterator[str]:
+        """As Index."""
+        with storage_errors():
+            for (key,) in self._connection.execute("SELECT key FROM idempotency"):
+                yield key
 
     def extend(self, limit: int) -> int:
         """As Index."""

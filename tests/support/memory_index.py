@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from ledger.errors import StorageFailed
 from ledger.storage.interface import Record
@@ -60,6 +60,13 @@ class MemoryLog:
                 self.rounds.append(len(fresh))
                 self._size += len(fresh)
                 return self._size
+        finally:
+            self._user.release()
+
+    def all_keys(self) -> Iterator[str]:
+        assert self._user.acquire(blocking=False), "used by two threads at once"
+        try:
+            yield from list(self.indexed)
         finally:
             self._user.release()
 

@@ -68,7 +68,7 @@ def names(start: int, end: int) -> list[str]:
 def found(log: MemoryLog, indexing: Indexing, keys: Sequence[str]) -> Mapping[str, int]:
     """As the storages look for keys: first in memory, then what is not there in the index."""
     recent = indexing.find(keys, len(log.keys))
-    return {**recent, **log.find([key for key in keys if key not in recent])}
+    return {**recent, **log.find(indexing.left_over(keys))}
 
 
 def all_of(log: MemoryLog) -> dict[str, int]:
@@ -88,6 +88,37 @@ def test_a_key_is_found_in_memory_until_it_is_indexed_and_leaves_memory_then(beg
     indexing.appended(*log.append("key 8"))
     assert indexing.find(names(0, 9), 9) == {"key 8": 8}
     assert found(log, indexing, names(0, 9)) == all_of(log)
+
+
+@pytest.mark.usefixtures("held_back")
+def test_hardly_any_new_key_is_looked_up_and_every_old_one(begin: Begin) -> None:
+    log = MemoryLog(1000)
+    indexing = begin(log)
+    indexing.appended(*log.append(*names(1000, 1100)))
+    eventually(lambda: indexing._size == 1100)
+    indexing.appended(*log.append("key 1100"))
+    indexing.find([], 1101)
+    assert indexing.left_over(names(0, 1101)) == names(0, 1100)  # the last is in memory
+    assert len(indexing.left_over(names(5000, 6000))) < 10
+
+
+@pytest.mark.usefixtures("held_back")
+def test_a_key_that_somebody_else_recorded_is_looked_up(begin: Begin) -> None:
+    log = MemoryLog(10)
+    indexing = begin(log)
+    log.append(*names(10, 20))  # by another process
+    assert indexing.find(names(0, 20), 20) == {}
+    assert indexing.left_over(names(0, 20)) == names(0, 20)
+
+
+@pytest.mark.usefixtures("held_back")
+def test_in_a_log_that_is_too_large_to_be_filtered_every_key_is_looked_up(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(indexing_module, "FILTERED", 9)
+    indexing = begin(MemoryLog(10))
+    indexing.find([], 10)
+    assert indexing.left_over(names(5, 50)) == names(5, 50)
 
 
 @pytest.mark.usefixtures("held_back")
