@@ -96,9 +96,10 @@ class Indexing:
         StorageFailed.
         """
         if self._has_gap or size != self._target:  # e.g. an append that failed was kept, or somebody else appended
+            self._filter = None  # it may lack keys
             self._catch_up()
             self._recent.clear()  # all of it is indexed, or, after a failover, no longer there
-            self._filter = self._filtered()  # the one from before may lack keys
+            self._filter = self._filtered()
         return {key: self._recent[key] for key in keys if key in self._recent}
 
     def left_over(self, keys: Sequence[str]) -> list[str]:

@@ -112,6 +112,23 @@ def test_a_key_that_somebody_else_recorded_is_looked_up(begin: Begin) -> None:
 
 
 @pytest.mark.usefixtures("held_back")
+def test_after_a_gap_without_a_new_filter_every_key_is_looked_up(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one from before does not know what somebody else recorded."""
+
+    def fail() -> Iterator[str]:
+        raise StorageFailed("the disk does not answer")
+
+    log = MemoryLog(10)
+    indexing = begin(log)
+    log.append("key 10")  # by another process
+    with monkeypatch.context() as broken, pytest.raises(StorageFailed):
+        broken.setattr(log, "all_keys", fail)
+        indexing.find(["key 10"], 11)
+    assert indexing.find(["key 10"], 11) == {}
+    assert indexing.left_over(["key 10", "key 99"]) == ["key 10", "key 99"]
+
+
+@pytest.mark.usefixtures("held_back")
 def test_in_a_log_that_is_too_large_to_be_filtered_every_key_is_looked_up(
     begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
