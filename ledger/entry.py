@@ -63,11 +63,6 @@ def new_nonces(count: int) -> list[str]:
     return [digits[start : start + 32] for start in range(0, len(digits), 32)]
 
 
-def new_nonce() -> str:
-    """One of them."""
-    return new_nonces(1)[0]
-
-
 def canonical_json(value: object) -> bytes:
     """JCS bytes of a value inside the profile."""
     return _ENCODER.encode(value).encode()

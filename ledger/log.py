@@ -175,8 +175,9 @@ class Log:
             for task in tasks:
                 task.cancel()
             outcomes = await asyncio.gather(*tasks, return_exceptions=True)
-        faults = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
-        for fault in faults:
+        # Two tasks can come upon the same trouble at once: that is one alarm.
+        faults = {(type(fault), str(fault)): fault for fault in outcomes if isinstance(fault, Exception)}
+        for fault in faults.values():
             if not isinstance(fault, LedgerReadOnly | HeadConflict):
                 raise fault
             self._end_writing(fault)

@@ -15,7 +15,7 @@ from pathlib import Path
 from benchmarks.ledger.samples import quantile
 from benchmarks.ledger.workload import ORIGIN, Keys, Wanted, Workload
 from ledger.chain import Chain
-from ledger.entry import assemble, format_time, leaf_hash, new_nonce
+from ledger.entry import assemble, format_time, leaf_hash, new_nonces
 from ledger.log import Log, LogParts
 from ledger.sequencer import Sequencer
 from ledger.storage.interface import Batch, Head, LogStorage, Record
@@ -138,7 +138,7 @@ def grow(storage: LogStorage, work: Workload, size: int, progress: Callable[[int
         last = chain.last
         for seq, item in enumerate(wanted, start=chain.size):
             moment = datetime.fromtimestamp(first + seq * step, UTC)
-            leaf = assemble(ORIGIN, seq, last, format_time(moment), item.kind, new_nonce(), item.body)
+            leaf = assemble(ORIGIN, seq, last, format_time(moment), item.kind, new_nonces(1)[0], item.body)
             digest = leaf_hash(leaf)
             last = digest.hex()
             records.append(Record(leaf, digest, item.key))

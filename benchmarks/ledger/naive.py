@@ -20,7 +20,7 @@ import psycopg
 from psycopg.rows import TupleRow
 
 from benchmarks.ledger.workload import ORIGIN, Workload
-from ledger.entry import ZERO_HASH, Entry, encode, format_time, leaf_hash, new_nonce
+from ledger.entry import ZERO_HASH, Entry, encode, format_time, leaf_hash, new_nonces
 
 Session = psycopg.Connection[TupleRow]
 
@@ -99,4 +99,4 @@ def rate(log: NaiveLog, work: Workload, entries: int, writers: int) -> float:
 
 
 def _leaf(seq: int, last: str, kind: str, body: dict[str, object]) -> bytes:
-    return encode(Entry(ORIGIN, seq, last, format_time(datetime.now(UTC)), kind, new_nonce(), body))
+    return encode(Entry(ORIGIN, seq, last, format_time(datetime.now(UTC)), kind, new_nonces(1)[0], body))

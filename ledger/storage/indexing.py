@@ -17,7 +17,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 import structlog
@@ -41,6 +41,10 @@ FILTERED = 4_000_000
 """Of logs with more entries when they are opened, every key is looked up: to read a million keys takes a second."""
 
 _log = structlog.get_logger("ledger.storage")
+
+
+LookUp = Callable[[Sequence[str]], Mapping[str, int]]
+"""Finds the seqs of keys in the index."""
 
 
 class Index(Protocol):
@@ -91,21 +95,18 @@ class Indexing:
         self._thread = threading.Thread(target=self._run, name="ledger-index", daemon=True)
         self._thread.start()
 
-    def find(self, keys: Sequence[str], size: int) -> Mapping[str, int]:
-        """Which of these keys belong to entries, of a log of this size, that may not be indexed yet. Raises
-        StorageFailed.
+    def find(self, keys: Sequence[str], size: int, look_up: LookUp) -> Mapping[str, int]:
+        """The seq of each of these keys that a log of this size has: from memory, or from the index, where `look_up` is
+        asked for what the filter cannot rule out. Raises StorageFailed.
         """
         if self._has_gap or size != self._target:  # e.g. an append that failed was kept, or somebody else appended
             self._filter = None  # it may lack keys
             self._catch_up()
             self._recent.clear()  # all of it is indexed, or, after a failover, no longer there
             self._filter = self._filtered()
-        return {key: self._recent[key] for key in keys if key in self._recent}
-
-    def left_over(self, keys: Sequence[str]) -> list[str]:
-        """After `find`: those of the keys that it did not find and that may be indexed."""
-        known, others = self._filter, [key for key in keys if key not in self._recent]
-        return others if known is None else [key for key in others if known.may_have(key)]
+        found = {key: self._recent[key] for key in keys if key in self._recent}
+        unsure = [key for key in keys if key not in found and (self._filter is None or self._filter.may_have(key))]
+        return {**found, **look_up(unsure)} if unsure else found
 
     def wait_for_room(self, size: int) -> None:
         """Before an append to a log of this size; raises StorageFailed when the index does not keep up."""

@@ -19,7 +19,8 @@ any time. Neither ever misses an entry for that: what is not indexed yet is foun
 (triggers, missing privileges), not against whoever controls the storage: that is what checkpoints and
 witnesses are for.
 
-Methods raise StorageFailed when the storage fails and NotFound for what is not there.
+Methods raise StorageFailed when the storage fails and NotFound for what is not there; a search that comes upon leaf
+bytes that are no entry raises LedgerCorrupt.
 """
 
 from __future__ import annotations
@@ -112,7 +113,9 @@ class LogStorage(LogReader, Protocol):
     """The whole storage."""
 
     def append(self, expected: Head, batch: Batch) -> None:
-        """Stores the batch if the head is still `expected`; raises HeadConflict otherwise."""
+        """Stores the batch if the head is still `expected`; raises HeadConflict otherwise. It does not look for the
+        batch's keys: that a key is recorded once rests on `find_keys`, asked after `expected` was the head.
+        """
         ...
 
     def put_checkpoint(self, size: int, note: bytes) -> None:

@@ -65,12 +65,7 @@ class PostgresStorage(PostgresReader):
 
     def find_keys(self, keys: Sequence[str]) -> Mapping[str, int]:
         """As LogReader, without a look at the log's rows: what is not indexed yet is in memory."""
-        recent = self._indexing.find(keys, self.head().size)
-        others = self._indexing.left_over(keys)
-        if not others:
-            return recent
-        with self._reading() as cursor:
-            return {**recent, **indexed_keys(cursor, others)}
+        return self._indexing.find(keys, self.head().size, self._look_up)
 
     def append(self, expected: Head, batch: Batch) -> None:
         """As LogStorage."""
@@ -102,6 +97,10 @@ class PostgresStorage(PostgresReader):
         """As LogReader."""
         super().close()
         self._opened.close()
+
+    def _look_up(self, keys: Sequence[str]) -> Mapping[str, int]:
+        with self._reading() as cursor:
+            return indexed_keys(cursor, keys)
 
     def _connected(self) -> Session:
         if self._writer is None:

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from ledger.entry import Entry
+from ledger.errors import LedgerCorrupt
 
 TIME_BLOCK_BITS = 12
 """The storages index times by blocks of 2^12 entries; the index is part of their schemas."""
@@ -52,9 +53,17 @@ def searchable(entry: Entry) -> Searchable:
 
 
 def searchable_leaf(leaf: bytes) -> Searchable:
-    """The projection of stored leaf bytes, which are read and not verified."""
-    value = json.loads(leaf)
-    return _projection(value["kind"], value["ts"], value["body"])
+    """The projection of stored leaf bytes, which are read and not verified; raises LedgerCorrupt where they are no
+    entry at all.
+    """
+    try:
+        value = json.loads(leaf)
+        kind, ts, body = value["kind"], value["ts"], value["body"]
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
+        raise LedgerCorrupt("a stored leaf is no entry") from error
+    if not (isinstance(kind, str) and isinstance(ts, str) and isinstance(body, dict)):
+        raise LedgerCorrupt("a stored leaf is no entry")
+    return _projection(kind, ts, body)
 
 
 def _projection(kind: str, ts: str, body: Mapping[str, object]) -> Searchable:

@@ -54,12 +54,7 @@ class SqliteStorage(SqliteReader):
 
     def find_keys(self, keys: Sequence[str]) -> Mapping[str, int]:
         """As LogReader, without a look at the log's rows: what is not indexed yet is in memory."""
-        recent = self._indexing.find(keys, self.head().size)
-        others = self._indexing.left_over(keys)
-        if not others:
-            return recent
-        with self._reading() as connection:
-            return {**recent, **indexed_keys(connection, others)}
+        return self._indexing.find(keys, self.head().size, self._look_up)
 
     def append(self, expected: Head, batch: Batch) -> None:
         """As LogStorage."""
@@ -105,6 +100,10 @@ class SqliteStorage(SqliteReader):
         """As LogReader."""
         super().close()
         self._opened.close()
+
+    def _look_up(self, keys: Sequence[str]) -> Mapping[str, int]:
+        with self._reading() as connection:
+            return indexed_keys(connection, keys)
 
     def _connected(self) -> sqlite3.Connection:
         if self._writer is None:

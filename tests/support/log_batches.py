@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from ledger.chain import Chain
-from ledger.entry import Entry, encode, format_time, leaf_hash, new_nonce
+from ledger.entry import Entry, encode, format_time, leaf_hash, new_nonces
 from ledger.storage.interface import Batch, Head, Record
 from tests.support.witnessed_log import ORIGIN
 
@@ -29,7 +29,7 @@ def batch_after(chain: Chain, wanted: Sequence[Wanted]) -> tuple[Batch, Chain]:
     size, last, records = chain.size, chain.last, []
     for item in wanted:
         moment = format_time(NOW + timedelta(seconds=item.second))
-        entry = Entry(ORIGIN, size, last, moment, item.kind, new_nonce(), item.body)
+        entry = Entry(ORIGIN, size, last, moment, item.kind, new_nonces(1)[0], item.body)
         leaf = encode(entry)
         digest = leaf_hash(leaf)
         records.append(Record(leaf, digest, item.key))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from datetime import timedelta
+from pathlib import Path
 
 from ledger.chain import Chain
 from ledger.search import leaf_matches
 from ledger.storage.interface import LogReader, LogStorage
 from ledger.storage.searchable import SearchFilters
+from ledger.storage.sqlite import SqliteStorage
 from tests.support.log_batches import NOW, Wanted, batch_after, head_of
 from tests.support.sample_log import OTHER_SUBJECT, SUBJECT, sample_entries
 
@@ -44,6 +47,17 @@ def add(storage: LogStorage, chain: Chain, wanted: Sequence[Wanted]) -> Chain:
     batch, grown = batch_after(chain, wanted)
     storage.append(head_of(chain), batch)
     return grown
+
+
+def grow(path: Path, chain: Chain, wanted: Sequence[Wanted]) -> Chain:
+    """Opens the log, appends, and closes it."""
+    with closing(SqliteStorage.open(path)) as storage:
+        return add(storage, chain, wanted)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file, by name."""
+    return {file.name: file.read_bytes() for file in folder.iterdir()}
 
 
 def answers(reader: LogReader, size: int) -> Answers:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from ledger.entry import MAX_LEAF, ZERO_HASH, Entry, assemble, encode, format_time, leaf_hash, new_nonce, parse
+from ledger.entry import MAX_LEAF, ZERO_HASH, Entry, assemble, encode, format_time, leaf_hash, new_nonces, parse
 from ledger.errors import EntryInvalid
 
 ENTRY = Entry(
@@ -128,6 +128,6 @@ def test_times(moment: datetime, text: str) -> None:
 
 
 def test_nonces_differ() -> None:
-    nonces = {new_nonce() for _ in range(100)}
+    nonces = set(new_nonces(100))
     assert len(nonces) == 100
     assert all(parse(encode(replace(ENTRY, nonce=nonce))).nonce == nonce for nonce in nonces)

@@ -67,8 +67,24 @@ def names(start: int, end: int) -> list[str]:
 
 def found(log: MemoryLog, indexing: Indexing, keys: Sequence[str]) -> Mapping[str, int]:
     """As the storages look for keys: first in memory, then what is not there in the index."""
-    recent = indexing.find(keys, len(log.keys))
-    return {**recent, **log.find(indexing.left_over(keys))}
+    return indexing.find(keys, len(log.keys), log.find)
+
+
+def in_memory(indexing: Indexing, keys: Sequence[str], size: int) -> Mapping[str, int]:
+    """What is found without a look into the index."""
+    return indexing.find(keys, size, lambda _: {})
+
+
+def looked_up(indexing: Indexing, keys: Sequence[str], size: int) -> list[str]:
+    """Which of the keys the index is asked for."""
+    asked: list[str] = []
+
+    def note(keys: Sequence[str]) -> Mapping[str, int]:
+        asked.extend(keys)
+        return {}
+
+    indexing.find(keys, size, note)
+    return asked
 
 
 def all_of(log: MemoryLog) -> dict[str, int]:
@@ -80,13 +96,13 @@ def test_a_key_is_found_in_memory_until_it_is_indexed_and_leaves_memory_then(beg
     log = MemoryLog()
     indexing = begin(log)
     indexing.appended(*log.append("key 0", None, "key 2"))
-    assert indexing.find(["key 0", "key 1", "key 2"], 3) == {"key 0": 0, "key 2": 2}
+    assert in_memory(indexing, ["key 0", "key 1", "key 2"], 3) == {"key 0": 0, "key 2": 2}
     assert log.indexed == {}
     indexing.appended(*log.append(*names(3, 8)))
     eventually(lambda: len(log.indexed) == 7 and indexing._size == 8)
     assert found(log, indexing, names(0, 9)) == all_of(log)
     indexing.appended(*log.append("key 8"))
-    assert indexing.find(names(0, 9), 9) == {"key 8": 8}
+    assert in_memory(indexing, names(0, 9), 9) == {"key 8": 8}
     assert found(log, indexing, names(0, 9)) == all_of(log)
 
 
@@ -97,9 +113,8 @@ def test_hardly_any_new_key_is_looked_up_and_every_old_one(begin: Begin) -> None
     indexing.appended(*log.append(*names(1000, 1100)))
     eventually(lambda: indexing._size == 1100)
     indexing.appended(*log.append("key 1100"))
-    indexing.find([], 1101)
-    assert indexing.left_over(names(0, 1101)) == names(0, 1100)  # the last is in memory
-    assert len(indexing.left_over(names(5000, 6000))) < 10
+    assert looked_up(indexing, names(0, 1101), 1101) == names(0, 1100)  # the last is in memory
+    assert len(looked_up(indexing, names(5000, 6000), 1101)) < 10
 
 
 @pytest.mark.usefixtures("held_back")
@@ -107,8 +122,8 @@ def test_a_key_that_somebody_else_recorded_is_looked_up(begin: Begin) -> None:
     log = MemoryLog(10)
     indexing = begin(log)
     log.append(*names(10, 20))  # by another process
-    assert indexing.find(names(0, 20), 20) == {}
-    assert indexing.left_over(names(0, 20)) == names(0, 20)
+    assert in_memory(indexing, names(0, 20), 20) == {}
+    assert looked_up(indexing, names(0, 20), 20) == names(0, 20)
 
 
 @pytest.mark.usefixtures("held_back")
@@ -124,9 +139,9 @@ def test_after_a_gap_without_a_new_filter_every_key_is_looked_up(begin: Begin, m
     with monkeypatch.context() as broken:
         broken.setattr(log, "all_keys", fail)
         with pytest.raises(StorageFailed):
-            indexing.find(["key 10"], 11)
-    assert indexing.find(["key 10"], 11) == {}
-    assert indexing.left_over(["key 10", "key 99"]) == ["key 10", "key 99"]
+            in_memory(indexing, ["key 10"], 11)
+    assert in_memory(indexing, ["key 10"], 11) == {}
+    assert looked_up(indexing, ["key 10", "key 99"], 11) == ["key 10", "key 99"]
 
 
 @pytest.mark.usefixtures("held_back")
@@ -135,8 +150,7 @@ def test_in_a_log_that_is_too_large_to_be_filtered_every_key_is_looked_up(
 ) -> None:
     monkeypatch.setattr(indexing_module, "FILTERED", 9)
     indexing = begin(MemoryLog(10))
-    indexing.find([], 10)
-    assert indexing.left_over(names(5, 50)) == names(5, 50)
+    assert looked_up(indexing, names(5, 50), 10) == names(5, 50)
 
 
 @pytest.mark.usefixtures("held_back")
@@ -145,8 +159,8 @@ def test_without_a_gap_keys_are_answered_without_a_look_at_the_log(begin: Begin)
     indexing = begin(log)
     before = len(log.rounds)
     indexing.appended(*log.append("key 3"))
-    indexing.find(names(0, 4), 4)
-    indexing.find([], 4)
+    in_memory(indexing, names(0, 4), 4)
+    in_memory(indexing, [], 4)
     assert len(log.rounds) == before
 
 
@@ -170,7 +184,7 @@ def test_keys_from_the_first_that_is_not_indexed_on_stay_in_memory(begin: Begin)
         indexing.appended(*log.append(*names(0, 20)))
         eventually(lambda: len(journal) == 1)
     indexing.appended(*log.append("key 20"))
-    assert indexing.find(names(0, 21), 21) == {f"key {seq}": seq for seq in range(16, 21)}
+    assert in_memory(indexing, names(0, 21), 21) == {f"key {seq}": seq for seq in range(16, 21)}
     assert found(log, indexing, names(0, 21)) == all_of(log)
 
 
@@ -271,7 +285,7 @@ def test_everything_is_indexed_at_the_beginning(begin: Begin) -> None:
     log = MemoryLog(50)
     indexing = begin(log)
     assert log.indexed == all_of(log)
-    assert indexing.find(names(0, 50), 50) == {}
+    assert in_memory(indexing, names(0, 50), 50) == {}
 
 
 @pytest.mark.parametrize("call", [0, 1, 3])
@@ -315,7 +329,7 @@ def test_while_a_gap_cannot_be_indexed_no_key_is_answered(begin: Begin) -> None:
     log.failing = True
     for _ in range(2):
         with pytest.raises(StorageFailed):
-            indexing.find(["key 0", "key 1", "key 2"], 2)
+            in_memory(indexing, ["key 0", "key 1", "key 2"], 2)
     log.failing = False
     assert found(log, indexing, names(0, 3)) == {"key 0": 0, "key 1": 1}
 

@@ -8,9 +8,12 @@ import sqlite3
 from collections.abc import Callable
 
 import pytest
+from structlog.testing import capture_logs
 
 from ledger.errors import LedgerCorrupt, LedgerRolledBack, LedgerStopped
+from ledger.log import Log
 from ledger.proof import TlogProof
+from ledger.sequencer import Sequencer
 from ledger.verify import verify_leaves, verify_receipt
 from tests.support.running_log import KIND, POLICY, LogFolder, eventually, is_read_only, published_size, transition
 
@@ -157,3 +160,21 @@ def change(folder: LogFolder, alter: Callable[[sqlite3.Connection], object]) -> 
     alter(connection)
     connection.commit()
     connection.close()
+
+
+@pytest.mark.parametrize(("found", "alarms"), [("behind", 1), ("altered", 2)])
+async def test_trouble_that_two_tasks_come_upon_at_once_is_one_alarm(
+    folder: LogFolder, monkeypatch: pytest.MonkeyPatch, found: str, alarms: int
+) -> None:
+    async def sequence(_: Sequencer) -> None:
+        raise LedgerRolledBack("behind")
+
+    async def publish(_: Log) -> None:
+        raise LedgerRolledBack(found)
+
+    monkeypatch.setattr(Sequencer, "run", sequence)
+    monkeypatch.setattr(Log, "_publish_heads", publish)
+    with capture_logs() as journal:
+        async with folder.running() as log:
+            await eventually(lambda: is_read_only(log))
+    assert len([line for line in journal if line["event"].startswith("alarm")]) == alarms

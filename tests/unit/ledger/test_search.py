@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from ledger.entry import parse
-from ledger.search import matches
+from ledger.errors import LedgerCorrupt
+from ledger.search import leaf_matches, matches
 from ledger.storage.searchable import SearchFilters
 from ledger.storage.sqlite_reader import SqliteReader
 from tests.support.sample_log import OPENED_AT, OTHER_SUBJECT, SUBJECT, sample_log, store_log
@@ -52,3 +53,25 @@ def test_pages(reader: SqliteReader, tmp_path: Path) -> None:
         found += page
         after = parse(page[-1]).seq
     assert [parse(leaf).seq for leaf in found] == [3, 5, 7, 12, 14, 16, 21, 23, 25]
+
+
+@pytest.mark.parametrize(
+    "leaf",
+    [
+        b"",
+        b"not json",
+        b"\xff",
+        b"[]",
+        b"7",
+        b"{}",
+        b'{"kind":"log.opened","ts":"x"}',
+        b'{"body":[],"kind":"log.opened","ts":"x"}',
+        b'{"body":{},"kind":7,"ts":"x"}',
+        b'{"body":{},"kind":"log.opened","ts":7}',
+        b"[" * 10_000,
+    ],
+)
+def test_bytes_that_are_no_entry_are_a_named_error(leaf: bytes) -> None:
+    """Not an entry that no filter means: what is behind it would be told as if all were well."""
+    with pytest.raises(LedgerCorrupt):
+        leaf_matches(leaf, SearchFilters(kind="log.closed"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -14,35 +14,24 @@ from structlog.testing import capture_logs
 from ledger.chain import Chain
 from ledger.errors import StorageFailed
 from ledger.fsck import FsckReport, fsck
-from ledger.storage import indexing, sqlite_connection, sqlite_index_writer
-from ledger.storage.interface import Batch
-from ledger.storage.migrations import VERSIONS
+from ledger.storage import indexing, sqlite_index_writer
 from ledger.storage.searchable import SearchFilters, searchable_leaf
 from ledger.storage.sqlite import SqliteStorage
 from ledger.storage.sqlite_audit import SqliteAudit
 from ledger.storage.sqlite_index import APPLICATION_ID, VERSION, index_of
 from ledger.storage.sqlite_reader import SqliteReader
 from tests.support.log_batches import Wanted, batch_after, head_of
-from tests.support.searched_log import ALL, add, answers, answers_rightly, entries, expected
+from tests.support.older_logs import store_version
+from tests.support.searched_log import ALL, add, answers, answers_rightly, contents, entries, expected, grow
 from tests.support.witnessed_log import ORIGIN
 
 TABLES = ("indexed", "idempotency", "searchable", "category")
-
-
-def grow(path: Path, chain: Chain, wanted: Sequence[Wanted]) -> Chain:
-    """Opens the log, appends, and closes it."""
-    with closing(SqliteStorage.open(path)) as storage:
-        return add(storage, chain, wanted)
 
 
 def rows(path: Path) -> dict[str, list[tuple[object, ...]]]:
     """All that an index holds."""
     with closing(sqlite3.connect(path)) as connection:
         return {table: connection.execute(f"SELECT * FROM {table} ORDER BY 1, 2").fetchall() for table in TABLES}  # noqa: S608 - constants
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {file.name: file.read_bytes() for file in folder.iterdir()}
 
 
 def examined(path: Path) -> FsckReport:
@@ -274,7 +263,7 @@ def test_an_index_that_somebody_holds_stops_no_append_and_hides_no_key(
 def test_a_log_of_the_second_version_keeps_its_keys_and_searches(path: Path) -> None:
     batch, chain = batch_after(Chain(ORIGIN), [*entries(0, 20), Wanted("log.opened", {}, None, 20), *entries(21, 30)])
     path.parent.mkdir()
-    store_version_2(path, batch)
+    store_version(2, path, batch)
     with pytest.raises(StorageFailed, match="schema version 3"):
         SqliteReader(path)
     leaves = [record.leaf for record in batch.records]
@@ -288,24 +277,6 @@ def test_a_log_of_the_second_version_keeps_its_keys_and_searches(path: Path) -> 
     assert examined(path) == FsckReport(30, 30, None, (), 0)
     grow(path, chain, entries(30, 35))
     assert examined(path) == FsckReport(35, 35, None, (), 0)
-
-
-def store_version_2(path: Path, batch: Batch) -> None:
-    """As the second version stored a log: keys and what can be searched were tables of the same file."""
-    with closing(sqlite3.connect(path, isolation_level=None)) as old:
-        for statement in (statement for statements in VERSIONS[:2] for statement in statements):
-            old.execute(statement)
-        old.execute(f"PRAGMA application_id = {sqlite_connection.APPLICATION_ID}")
-        old.execute("PRAGMA user_version = 2")
-        for seq, record in enumerate(batch.records):
-            old.execute("INSERT INTO entry VALUES (?, ?, ?)", (seq, record.leaf, record.leaf_hash))
-            if record.key is not None:
-                old.execute("INSERT INTO idempotency VALUES (?, ?, ?)", (record.key, seq, record.binding))
-            *columns, categories = searchable_leaf(record.leaf)
-            old.execute("INSERT INTO searchable VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (seq, *columns))
-            old.executemany("INSERT INTO category VALUES (?, ?)", [(name, seq) for name in categories])
-        old.executemany("INSERT INTO node VALUES (?, ?, ?)", [(*node.id, node.hash) for node in batch.nodes])
-        old.execute("UPDATE head SET size = ?, last = ?", (batch.head.size, batch.head.last))
 
 
 def test_an_index_is_not_a_ledger(path: Path, chain: Chain) -> None:

@@ -15,26 +15,15 @@ import pytest
 from ledger.chain import Chain
 from ledger.fsck import fsck
 from ledger.storage.searchable import SearchFilters
-from ledger.storage.sqlite import SqliteStorage
 from ledger.storage.sqlite_audit import SqliteAudit
 from ledger.storage.sqlite_index import index_of
 from ledger.storage.sqlite_reader import SqliteReader
 from ledger.tree import NodeId
-from tests.support.log_batches import NOW, Wanted
+from tests.support.log_batches import NOW
 from tests.support.sample_log import SUBJECT
-from tests.support.searched_log import ALL, add, answers_rightly, entries
+from tests.support.searched_log import ALL, answers_rightly, contents, entries, grow
 from tests.support.small_disk import NoSmallDisk, small_disk
 from tests.support.witnessed_log import ORIGIN
-
-
-def grow(path: Path, chain: Chain, wanted: list[Wanted]) -> Chain:
-    """Opens the log, appends, and closes it."""
-    with closing(SqliteStorage.open(path)) as storage:
-        return add(storage, chain, wanted)
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {file.name: file.read_bytes() for file in folder.iterdir()}
 
 
 @pytest.fixture

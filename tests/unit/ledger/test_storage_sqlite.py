@@ -12,14 +12,13 @@ import pytest
 from ledger.chain import Chain
 from ledger.errors import NotFound, StorageFailed
 from ledger.fsck import fsck
-from ledger.storage import sqlite_connection
-from ledger.storage.interface import Batch, Head
-from ledger.storage.migrations import VERSIONS
+from ledger.storage.interface import Head
 from ledger.storage.searchable import SearchFilters
 from ledger.storage.sqlite import SqliteStorage
 from ledger.storage.sqlite_audit import SqliteAudit
 from ledger.storage.sqlite_reader import SqliteReader
 from tests.support.log_batches import Wanted, batch_after, head_of, opened
+from tests.support.older_logs import store_version
 from tests.support.witnessed_log import ORIGIN
 
 STATEMENTS = 5
@@ -153,7 +152,7 @@ def test_a_database_of_the_first_version_is_brought_to_the_newest(tmp_path: Path
     """Nothing that is stored changes; tables, indexes and triggers are those of a new database, and are used."""
     path, subject = tmp_path / "ledger.db", "a" * 32
     batch, chain = batch_after(Chain(ORIGIN), [*opened(3), Wanted("erasure.performed", {"subject": subject}, "key 3")])
-    store_version_1(path, batch)
+    store_version(1, path, batch)
     with pytest.raises(StorageFailed, match="schema version 3"):
         SqliteReader(path)
     storage = SqliteStorage.open(path)
@@ -164,22 +163,6 @@ def test_a_database_of_the_first_version_is_brought_to_the_newest(tmp_path: Path
     storage.close()
     with SqliteAudit(path) as audit:
         assert fsck(audit).findings == ()
-
-
-def store_version_1(path: Path, batch: Batch) -> None:
-    """As the first version stored a log; what can be searched was in the same file and does not matter here."""
-    old = sqlite3.connect(path, isolation_level=None)
-    for statement in VERSIONS[0]:
-        old.execute(statement)
-    old.execute(f"PRAGMA application_id = {sqlite_connection.APPLICATION_ID}")
-    old.execute("PRAGMA user_version = 1")
-    for seq, record in enumerate(batch.records):
-        old.execute("INSERT INTO entry VALUES (?, ?, ?)", (seq, record.leaf, record.leaf_hash))
-        if record.key is not None:
-            old.execute("INSERT INTO idempotency VALUES (?, ?, ?)", (record.key, seq, record.binding))
-    old.executemany("INSERT INTO node VALUES (?, ?, ?)", [(*node.id, node.hash) for node in batch.nodes])
-    old.execute("UPDATE head SET size = ?, last = ?", (batch.head.size, batch.head.last))
-    old.close()
 
 
 def test_a_newer_schema_is_refused(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from consentgate.terminal import ExitCode
 from ledger.entry import leaf_hash, parse
+from ledger.storage.sqlite_index import index_of
 from ledger_service.cli import app
 from ledger_service.officer import OfficerLedger
 from ledger_service.search_page import SearchAnswer
@@ -17,7 +18,7 @@ from tests.support.command_line import Ended, run_command
 from tests.support.ledger_files import write_officer_config
 from tests.support.ledger_server import ServedLedger
 from tests.support.running_log import KIND, transition
-from tests.support.sample_log import OTHER_SUBJECT, SUBJECT, export_log, sample_log, store_log
+from tests.support.sample_log import OTHER_SUBJECT, SUBJECT, alter, export_log, sample_log, store_log
 from tests.support.witnessed_log import policy_text
 
 LOG = sample_log(repeat=60)
@@ -137,6 +138,16 @@ def test_a_tampered_copy_shows_nothing_when_there_is_a_policy(tmp_path: Path) ->
     # Without one, the entry's own proof still has to lead to the stored root.
     ended = show(4, "--from", directory)
     assert (ended.code, "RECEIPT_INVALID" in ended.err) == (ExitCode.INVALID, True)
+
+
+def test_bytes_that_are_no_entry_end_a_search_with_a_named_error(tmp_path: Path) -> None:
+    """Also where there is no index, and a search reads every leaf."""
+    database = store_log(LOG, tmp_path / "ledger.db")
+    index_of(database).unlink()
+    alter(database, "UPDATE entry SET leaf = CAST('not json' AS BLOB) WHERE seq = 4")
+    ended = search("--from", database, "--kind", "log.closed")
+    assert (ended.code, ended.members["valid"], ended.members["error"]) == (ExitCode.INVALID, False, "LedgerCorrupt")
+    assert "restore a copy that `ledger verify` accepts" in ended.err
 
 
 async def test_reads_the_ledger_on_the_record(served: ServedLedger, tmp_path: Path) -> None:
