@@ -37,9 +37,6 @@ MAX_LAG = 65_536
 LAG_SECONDS = 10.0
 """How long an append waits for an index that is so far behind."""
 
-FILTERED = 4_000_000
-"""Of logs with more entries when they are opened, every key is looked up: to read a million keys takes a second."""
-
 _log = structlog.get_logger("ledger.storage")
 
 
@@ -84,11 +81,9 @@ class Indexing:
         self._due = threading.Event()
         self._stopped = threading.Event()
         self._recent: dict[str, int] = {}
-        self._target, self._has_gap = 0, False
-        self._size = self._dropped = 0
+        self._size = self._dropped = self._target = 0
         try:
-            self._catch_up()
-            self._filter = self._filtered()
+            self._begin()
         except BaseException:
             index.close()
             raise
@@ -100,12 +95,9 @@ class Indexing:
         asked for what the filter cannot rule out. Raises StorageFailed.
         """
         if self._has_gap or size != self._target:  # e.g. an append that failed was kept, or somebody else appended
-            self._filter = None  # it may lack keys
-            self._catch_up()
-            self._recent.clear()  # all of it is indexed, or, after a failover, no longer there
-            self._filter = self._filtered()
+            self._begin()
         found = {key: self._recent[key] for key in keys if key in self._recent}
-        unsure = [key for key in keys if key not in found and (self._filter is None or self._filter.may_have(key))]
+        unsure = [key for key in keys if key not in found and self._filter.may_have(key)]
         return {**found, **look_up(unsure)} if unsure else found
 
     def wait_for_room(self, size: int) -> None:
@@ -123,9 +115,8 @@ class Indexing:
         self._has_gap |= start != self._target
         keyed = [(record.key, seq) for seq, record in enumerate(records, start) if record.key]
         self._recent.update(keyed)
-        if self._filter is not None:
-            for key, _ in keyed:
-                self._filter.add(key)
+        for key, _ in keyed:
+            self._filter.add(key)
         self._target = start + len(records)
         if self._target - self._size >= ROUND:
             self._due.set()
@@ -143,10 +134,14 @@ class Indexing:
             self._catch_up()
         self._index.close()
 
-    def _filtered(self) -> KeyFilter | None:
-        """Of everything that is indexed."""
+    def _begin(self) -> None:
+        """Indexes everything, and reads all keys: half a second for a million."""
+        self._has_gap = True  # until all of this is done
+        self._catch_up()
+        self._recent.clear()  # all of it is indexed, or, after a failover, no longer there
         with self._working:
-            return KeyFilter(self._index.all_keys(), self._size) if self._size <= FILTERED else None
+            self._filter = KeyFilter(self._index.all_keys(), self._size)
+        self._target, self._has_gap = self._size, False
 
     def _drop_indexed(self) -> None:
         done = self._size
@@ -173,7 +168,6 @@ class Indexing:
             self._size = self._index.size()
         while self._extend() > 0:
             pass
-        self._target, self._has_gap = self._size, False
 
     def _extend(self) -> int:
         with self._working:

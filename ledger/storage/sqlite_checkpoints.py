@@ -1,20 +1,21 @@
 """SQLite's write-ahead log is copied into the file by a thread of its own, so that commits hardly wait for it.
 
-When ENTRIES were committed since the last time:
+When PAGES were committed since the last time:
 
 1. right after a commit, a second connection begins to copy (`wal_checkpoint(PASSIVE)`: it waits for nobody);
-2. commits go on meanwhile, behind what is being copied;
-3. once it has ended, the writing thread itself copies the few pages that came in since, between two commits; with that
-   the log is empty, and the next commit begins it anew.
+2. commits go on meanwhile, behind what is being copied; if more than REST pages came in, they are copied beside too,
+   which is sooner done, PASSES times at most;
+3. the writing thread itself copies the few pages that came in since, between two commits; with that the log is empty,
+   and the next commit begins it anew.
 
 SQLite before 3.51.3 has a rare bug here (sqlite.org/wal.html#walresetbug): a checkpoint that *begins while everything
-is copied already* may overlook that a commit just then begins the log anew. It needs step 1 on an empty log. Here step
-1 always follows a commit that followed the last step 3, so there is something to copy when it begins; until it has
-copied that, no commit can begin the log anew; and nobody else copies meanwhile: commits do not copy by themselves
-(`wal_autocheckpoint = 0`), and readers cannot (`mode=ro`). So that state is never reached.
+is copied already* may overlook that a commit just then begins the log anew. It needs a copy that begins on an empty
+log. Here each copy beside begins right after a commit, which no copy before it has seen, so there is something to copy;
+until it has copied that, no commit can begin the log anew; and nobody else copies meanwhile: commits do not copy by
+themselves (`wal_autocheckpoint = 0`), and readers cannot (`mode=ro`). So that state is never reached.
 
 What a killed process left is copied when the database is opened, so that the log stays small also where processes die
-before they come to ENTRIES.
+before they come to PAGES.
 
 A copy that fails (disk full) loses nothing: the log keeps what it has, and step 3 tries again.
 """
@@ -27,8 +28,16 @@ from pathlib import Path
 
 import structlog
 
-ENTRIES = 2048
-"""About 32 MB of log (some 17 KB an entry): pages that are touched again and again are copied once."""
+PAGES = 8192
+"""32 MB of log: pages that are touched again and again are copied once, and commits seldom wait for step 3."""
+REST = 256
+"""Pages that the writing thread copies itself: a millisecond or two."""
+PASSES = 3
+"""Where commits are faster than copies, they wait at last: the log would grow for ever."""
+COMMIT_PAGES = 4
+"""Pages that every commit writes; and one more for every two of its entries (measured: 4, for 64 entries 39, for 256
+105).
+"""
 COPY = "PRAGMA wal_checkpoint(PASSIVE)"
 
 _log = structlog.get_logger("ledger.storage")
@@ -41,7 +50,7 @@ class WalCheckpoints:
         self._path = path
         self._executor = ThreadPoolExecutor(1, "ledger-checkpoint")
         self._copying: Future[None] | None = None
-        self._entries = 0
+        self._pages = self._passes = 0
 
     def opened(self, writer: sqlite3.Connection) -> None:
         """Before the first commit, and before anything is copied beside."""
@@ -51,19 +60,26 @@ class WalCheckpoints:
         """Right after each commit, also of a checkpoint's note (one entry); 0 when it changed nothing."""
         if entries == 0:
             return
-        self._entries += entries
-        if self._copying is not None:
-            if self._copying.done():
+        self._pages += COMMIT_PAGES + entries // 2
+        if self._copying is None:
+            if self._pages >= PAGES:
+                self._begin()
+        elif self._copying.done():
+            if self._pages > REST and self._passes < PASSES:
+                self._begin()
+            else:
                 self._finish(writer)
-        elif self._entries >= ENTRIES:
-            self._copying = self._executor.submit(_copy_beside, self._path)
 
     def close(self) -> None:
         """Waits for what is under way."""
         self._executor.shutdown(wait=True, cancel_futures=True)
 
+    def _begin(self) -> None:
+        self._pages, self._passes = 0, self._passes + 1
+        self._copying = self._executor.submit(_copy_beside, self._path)
+
     def _finish(self, writer: sqlite3.Connection) -> None:
-        self._copying, self._entries = None, 0
+        self._pages, self._passes, self._copying = 0, 0, None
         _copy(writer)
 
 

@@ -13,14 +13,23 @@ from pathlib import Path
 import structlog
 
 from ledger.storage.sqlite_connection import BUSY_SECONDS, read_only_uri, storage_errors
-from ledger.storage.sqlite_index import APPLICATION_ID, SCHEMA, VERSION, index_of, indexed_size, is_made, is_of_log
+from ledger.storage.sqlite_index import (
+    APPLICATION_ID,
+    KEY_BLOCK_BITS,
+    SCHEMA,
+    VERSION,
+    index_of,
+    indexed_size,
+    is_made,
+    is_of_log,
+)
 
-CACHE_KIB = 64 * 1024
-"""Pages that are kept: keys are random, so each entry of a large log touches another page of their index."""
+CACHE_KIB = 32 * 1024
+"""Pages that are kept: those of the newest blocks, of keys and of tokens, and where each other value is added."""
 
 LOG_PAGES = 16_384
-"""Pages (64 MB) of write-ahead log before they are copied: a large log's rounds touch thousands of random pages, and
-each copy is synchronised, on the disk for whose time appends wait.
+"""Pages (64 MB) of write-ahead log before they are copied: rounds touch the same pages again, and each copy is
+synchronised, on the disk for whose time appends wait.
 """
 
 _COLUMNS = ("subject", "institution", "purpose", "verdict", "reason")
@@ -32,7 +41,8 @@ _WRITE = (
     f"INSERT INTO searchable SELECT seq, kind, ts, {', '.join(_COLUMNS)} FROM fresh ORDER BY seq",  # noqa: S608 - constants
     "INSERT INTO category SELECT DISTINCT json_each.value, seq FROM fresh, json_each(fresh.categories)"
     " WHERE categories IS NOT NULL ORDER BY 1, 2",
-    "INSERT OR IGNORE INTO idempotency SELECT key, seq FROM fresh WHERE key IS NOT NULL ORDER BY key, seq",
+    f"INSERT OR IGNORE INTO idempotency SELECT seq >> {KEY_BLOCK_BITS} AS block, key, seq FROM fresh"  # noqa: S608
+    " WHERE key IS NOT NULL ORDER BY block, key, seq",
 )
 _GROW = """UPDATE indexed SET size = size + (SELECT count(*) FROM fresh),
     last = (SELECT lower(hex(leaf_hash)) FROM fresh ORDER BY seq DESC LIMIT 1) WHERE size = ?"""

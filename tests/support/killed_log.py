@@ -65,8 +65,8 @@ BIRTH_SECONDS = 60.0
 """Until a life must have acknowledged something; the log opens without anybody's help."""
 LIVES_PER_LOG = 10
 """Then a new one: so deaths meet new databases too, and reading all of a log after each death stays cheap."""
-COPIED_AFTER = (1, 8, 64, sqlite_checkpoints.ENTRIES)
-"""In every life the write-ahead log is copied after other numbers of entries: deaths also meet that at every moment."""
+COPIED_AFTER = (1, 32, 256, sqlite_checkpoints.PAGES)
+"""In every life the write-ahead log is copied after other numbers of pages: deaths also meet that at every moment."""
 STRIKE_EVERY = 5
 """One of so many lives also sees its database server fail."""
 VERIFIED = 10_000

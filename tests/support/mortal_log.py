@@ -52,8 +52,8 @@ class Life:
     """For each writer the number of its first entry."""
     count: int = ENDLESS
     """Entries of each writer; the process ends by itself after them."""
-    copied_after: int = sqlite_checkpoints.ENTRIES
-    """Entries after which SQLite's write-ahead log is copied into the file beside the commits."""
+    copied_after: int = sqlite_checkpoints.PAGES
+    """Pages after which SQLite's write-ahead log is copied into the file beside the commits."""
     stopped: bool = False
     """Whether the child waits for SIGCONT before it does anything: a tracer then misses nothing."""
 
@@ -167,7 +167,8 @@ def _live(life: Life) -> None:
         journal = open(Path(life.folder) / "journal", "a", buffering=1)  # noqa: SIM115 - the process ends with it
         os.dup2(journal.fileno(), 2)
         structlog.configure(logger_factory=structlog.PrintLoggerFactory(journal))
-        sqlite_checkpoints.ENTRIES = life.copied_after
+        sqlite_checkpoints.PAGES = life.copied_after
+        sqlite_checkpoints.REST = min(sqlite_checkpoints.REST, life.copied_after)
         child = _Child(life)
         if life.stopped:
             os.kill(os.getpid(), signal.SIGSTOP)

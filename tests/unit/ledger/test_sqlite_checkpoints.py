@@ -20,9 +20,14 @@ from tests.support.witnessed_log import ORIGIN
 BATCH = 8
 
 
+PAGES = 8
+"""That a commit of a batch is counted for."""
+
+
 @pytest.fixture(autouse=True)
-def few_entries(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite_checkpoints, "ENTRIES", 3 * BATCH)
+def few_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite_checkpoints, "PAGES", 3 * PAGES)
+    monkeypatch.setattr(sqlite_checkpoints, "REST", 2 * PAGES)
 
 
 @pytest.fixture
@@ -43,14 +48,19 @@ class Growing:
         self.chain = grown
 
 
+def copied(storage: SqliteStorage) -> None:
+    """Once what is being copied beside is copied, as if the disk were fast."""
+    copying = storage._checkpoints._copying
+    if copying is not None:
+        copying.result()
+
+
 def test_the_log_stays_small_and_the_file_holds_everything(path: Path) -> None:
     growing = Growing(SqliteStorage.open(path))
     sizes = []
     for _ in range(120):
         growing.append()
-        copying = growing.storage._checkpoints._copying
-        if copying is not None:
-            copying.result()  # as if the disk were fast
+        copied(growing.storage)
         sizes.append(path.with_name("ledger.db-wal").stat().st_size)
     assert max(sizes) < 5 * sizes[0]  # it is begun anew, and not only added to
     assert growing.storage.head() == head_of(growing.chain)
@@ -73,9 +83,25 @@ def test_commits_go_on_while_it_is_copied(path: Path, monkeypatch: pytest.Monkey
     assert growing.storage.head().size == 10 * BATCH
     assert copies == ["beside"]
     may_end.set()
-    growing.storage._checkpoints._copying.result()  # type: ignore[union-attr]
+    copied(growing.storage)
+    growing.append()  # much came in meanwhile: it is copied beside too
+    copied(growing.storage)
     growing.append()
-    assert copies == ["beside", "rest"]
+    assert copies == ["beside", "beside", "rest"]
+    growing.storage.close()
+
+
+def test_commits_that_are_faster_than_the_copies_wait_at_last(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    copies = []
+    monkeypatch.setattr(sqlite_checkpoints, "_copy_beside", lambda _: copies.append("beside"))
+    monkeypatch.setattr(sqlite_checkpoints, "_copy", lambda _: copies.append("rest"))
+    monkeypatch.setattr(sqlite_checkpoints, "REST", PAGES - 1)  # a commit brings more
+    growing = Growing(SqliteStorage.open(path))
+    copies.clear()
+    for _ in range(12):
+        growing.append()
+        copied(growing.storage)
+    assert copies == [*["beside"] * 3, "rest"] * 2
     growing.storage.close()
 
 
@@ -105,9 +131,7 @@ def test_the_log_of_a_quiet_ledger_stays_small_too(path: Path) -> None:
     sizes = []
     for number in range(200):
         storage.put_checkpoint(1, b"note %d" % number)
-        copying = storage._checkpoints._copying
-        if copying is not None:
-            copying.result()
+        copied(storage)
         sizes.append(path.with_name("ledger.db-wal").stat().st_size)
     assert max(sizes[100:]) == max(sizes[:100])
     storage.close()
@@ -170,7 +194,7 @@ def test_a_copy_that_fails_costs_no_entry(path: Path, monkeypatch: pytest.Monkey
 def test_closing_waits_for_a_copy(path: Path) -> None:
     SqliteStorage.open(path).close()
     checkpoints, writer = WalCheckpoints(path), sqlite3.connect(path)
-    checkpoints.committed(writer, 3 * BATCH)
+    checkpoints.committed(writer, 6 * PAGES)
     copying = checkpoints._copying
     checkpoints.close()
     assert copying is not None

@@ -18,7 +18,7 @@ from ledger.storage import indexing, sqlite_index_writer
 from ledger.storage.searchable import SearchFilters, searchable_leaf
 from ledger.storage.sqlite import SqliteStorage
 from ledger.storage.sqlite_audit import SqliteAudit
-from ledger.storage.sqlite_index import APPLICATION_ID, VERSION, index_of
+from ledger.storage.sqlite_index import APPLICATION_ID, KEY_BLOCK_BITS, VERSION, index_of, indexed_keys
 from ledger.storage.sqlite_reader import SqliteReader
 from tests.support.log_batches import Wanted, batch_after, head_of
 from tests.support.older_logs import store_version
@@ -26,6 +26,7 @@ from tests.support.searched_log import ALL, add, answers, answers_rightly, conte
 from tests.support.witnessed_log import ORIGIN
 
 TABLES = ("indexed", "idempotency", "searchable", "category")
+BLOCK = 1 << KEY_BLOCK_BITS
 
 
 def rows(path: Path) -> dict[str, list[tuple[object, ...]]]:
@@ -62,8 +63,24 @@ def test_the_index_says_what_the_leaves_say(path: Path) -> None:
     projections = [searchable_leaf(leaf) for leaf in leaves]
     assert found["searchable"] == [(seq, *projection[:-1]) for seq, projection in enumerate(projections)]
     assert found["category"] == sorted((name, seq) for seq, each in enumerate(projections) for name in each.categories)
-    assert found["idempotency"] == sorted((f"key {seq}", seq) for seq in range(30))
+    assert found["idempotency"] == sorted((0, f"key {seq}", seq) for seq in range(30))
     assert examined(path) == FsckReport(30, 30, None, (), 0)
+
+
+def test_a_key_is_found_in_every_block_and_belongs_to_the_first_entry_that_bears_it(path: Path) -> None:
+    """Keys are in order by blocks; of a key in two of them (no sequencer makes that) the older entry has it."""
+    SqliteStorage.open(path).close()
+    stored = {"first": 0, "last of a block": BLOCK - 1, "next": BLOCK, "twice": BLOCK + 9, "newest": 3 * BLOCK + 1}
+    with closing(sqlite3.connect(index_of(path), isolation_level=None)) as index:
+        for key, seq in [*stored.items(), ("twice", 2 * BLOCK)]:
+            index.execute("INSERT INTO idempotency VALUES (?, ?, ?)", (seq // BLOCK, key, seq))
+        with pytest.raises(sqlite3.IntegrityError, match="idempotency_block"):
+            index.execute("INSERT INTO idempotency VALUES (1, 'where nobody looks', 5)")
+        index.execute("UPDATE indexed SET size = ?", (3 * BLOCK + 2,))
+        assert indexed_keys(index, [*stored, "unknown"]) == stored
+        assert indexed_keys(index, [f"unknown {number}" for number in range(2000)] + ["newest"]) == {
+            "newest": 3 * BLOCK + 1
+        }
 
 
 @pytest.mark.usefixtures("chain")
