@@ -22,7 +22,7 @@ from ledger.storage.sqlite_checkpoints import WalCheckpoints
 from ledger.storage.sqlite_connection import connect_writer, storage_errors
 from ledger.storage.sqlite_index import indexed_keys
 from ledger.storage.sqlite_index_writer import SqliteIndex
-from ledger.storage.sqlite_reader import SqliteReader
+from ledger.storage.sqlite_reader import SqliteReader, node_place
 
 LOCK_SUFFIX = ".lock"
 """Appended to the database's name; locked while a writer has it open."""
@@ -136,7 +136,8 @@ def _insert(writer: sqlite3.Connection, start: int, batch: Batch) -> None:
     numbered = enumerate(batch.records, start)
     rows = [(seq, item.leaf, item.leaf_hash, item.key, item.binding) for seq, item in numbered]
     writer.executemany("INSERT INTO entry VALUES (?, ?, ?, ?, ?)", rows)
-    writer.executemany("INSERT INTO node VALUES (?, ?, ?)", [(*node.id, node.hash) for node in batch.nodes])
+    nodes = [(node_place(node.id), *node.id, node.hash) for node in batch.nodes]
+    writer.executemany("INSERT INTO node VALUES (?, ?, ?, ?)", nodes)
 
 
 def _lock(path: Path) -> int:

@@ -10,9 +10,9 @@ When PAGES were committed since the last time:
 
 SQLite before 3.51.3 has a rare bug here (sqlite.org/wal.html#walresetbug): a checkpoint that *begins while everything
 is copied already* may overlook that a commit just then begins the log anew. It needs a copy that begins on an empty
-log. Here each copy beside begins right after a commit, which no copy before it has seen, so there is something to copy;
-until it has copied that, no commit can begin the log anew; and nobody else copies meanwhile: commits do not copy by
-themselves (`wal_autocheckpoint = 0`), and readers cannot (`mode=ro`). So that state is never reached.
+log. Here each copy beside begins right after a commit that was begun after the copy before had ended, so there is
+something to copy; until it has copied that, no commit can begin the log anew; and nobody else copies meanwhile: commits
+do not copy by themselves (`wal_autocheckpoint = 0`), and readers cannot (`mode=ro`). So that state is never reached.
 
 What a killed process left is copied when the database is opened, so that the log stays small also where processes die
 before they come to PAGES.
@@ -28,16 +28,16 @@ from pathlib import Path
 
 import structlog
 
-PAGES = 8192
+PAGES = 4096
 """32 MB of log: pages that are touched again and again are copied once, and commits seldom wait for step 3."""
-REST = 256
+REST = 128
 """Pages that the writing thread copies itself: a millisecond or two."""
 PASSES = 3
 """Where commits are faster than copies, they wait at last: the log would grow for ever."""
-COMMIT_PAGES = 4
-"""Pages that every commit writes; and one more for every two of its entries (measured: 4, for 64 entries 39, for 256
-105).
-"""
+COMMIT_PAGES = 3
+"""Pages that every commit writes."""
+ENTRIES_PER_PAGE = 6
+"""Entries for which it writes one more (measured: 3 pages for one entry, 14 for 64, 41 for 256)."""
 COPY = "PRAGMA wal_checkpoint(PASSIVE)"
 
 _log = structlog.get_logger("ledger.storage")
@@ -50,6 +50,7 @@ class WalCheckpoints:
         self._path = path
         self._executor = ThreadPoolExecutor(1, "ledger-checkpoint")
         self._copying: Future[None] | None = None
+        self._has_ended = False
         self._pages = self._passes = 0
 
     def opened(self, writer: sqlite3.Connection) -> None:
@@ -60,13 +61,15 @@ class WalCheckpoints:
         """Right after each commit, also of a checkpoint's note (one entry); 0 when it changed nothing."""
         if entries == 0:
             return
-        self._pages += COMMIT_PAGES + entries // 2
+        self._pages += COMMIT_PAGES + entries // ENTRIES_PER_PAGE
         if self._copying is None:
             if self._pages >= PAGES:
                 self._begin()
+        elif self._has_ended:
+            self._begin()
         elif self._copying.done():
             if self._pages > REST and self._passes < PASSES:
-                self._begin()
+                self._has_ended = True  # it may have copied this commit too: the next one is certainly not copied
             else:
                 self._finish(writer)
 
@@ -75,7 +78,7 @@ class WalCheckpoints:
         self._executor.shutdown(wait=True, cancel_futures=True)
 
     def _begin(self) -> None:
-        self._pages, self._passes = 0, self._passes + 1
+        self._pages, self._passes, self._has_ended = 0, self._passes + 1, False
         self._copying = self._executor.submit(_copy_beside, self._path)
 
     def _finish(self, writer: sqlite3.Connection) -> None:

@@ -20,6 +20,8 @@ APPLICATION_ID = 0x43474C47
 """`CGLG`: marks the file as a Consentgate ledger."""
 WAL_SUFFIX = "-wal"
 """Appended by SQLite to the file's name for its write-ahead log, which exists while a process has the file open."""
+PAGE_BYTES = 8192
+"""Leaves have about 900 bytes: of a page of 4096 a quarter would stay empty."""
 BUSY_SECONDS = 5.0
 """How long a connection waits for another's lock. Only accidents make it wait: there is one writer, and
 WAL readers do not block.
@@ -32,6 +34,7 @@ def connect_writer(path: Path) -> sqlite3.Connection:
         connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         try:
             _refuse_strangers(connection)
+            connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")  # of a new file; others keep theirs
             _begin_log_ahead(connection)
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA wal_autocheckpoint = 0")  # `sqlite_checkpoints` copies, and nobody else

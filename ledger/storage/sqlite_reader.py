@@ -21,6 +21,9 @@ from ledger.storage.sqlite_index import attach, indexed_keys, indexed_size
 from ledger.storage.sqlite_search import search
 from ledger.tree import NodeId
 
+_LEVEL_BITS = 6
+"""For a node's level, behind the number of leaves that complete it."""
+
 
 class SqliteReader:
     """Reads a ledger database. Connections are opened when needed and reused; each is used by one thread
@@ -106,11 +109,16 @@ class SqliteReader:
         self._idle.put(connection)
 
 
+def node_place(node: NodeId) -> int:
+    """Where a node stands: all are in the order in which they become complete."""
+    return ((node.position + 1) << node.level << _LEVEL_BITS) + node.level
+
+
 def _read_node(connection: sqlite3.Connection, node: NodeId) -> bytes:
     if node.level == 0:
         row = connection.execute("SELECT leaf_hash FROM entry WHERE seq = ?", (node.position,)).fetchone()
     else:
-        row = connection.execute("SELECT hash FROM node WHERE level = ? AND position = ?", node).fetchone()
+        row = connection.execute("SELECT hash FROM node WHERE place = ?", (node_place(node),)).fetchone()
     if row is None:
         raise NotFound(f"node {node.position} of level {node.level} is not stored")
     return bytes(row[0])

@@ -26,6 +26,7 @@ from tests.support.witnessed_log import ORIGIN
 LOG = sample_log()
 SIZE = len(LOG.leaves)
 ZEROS = bytes(32)
+MAX = 2**63 - 1
 
 
 @pytest.fixture
@@ -74,6 +75,13 @@ def leaf_replacing(seq: int, old: bytes, new: bytes) -> Callable[[StorageKind, s
     )
 
 
+def another_node(level: int, position: int) -> Callable[[StorageKind, str], Change]:
+    """At the place where SQLite would have it, as far as numbers go."""
+    return lambda kind, _: (_ANOTHER_NODE_IN_PLACE if kind is SQLITE else _ANOTHER_NODE, [level, position, ZEROS])
+
+
+_ANOTHER_NODE = "INSERT INTO node VALUES (?, ?, ?)"
+_ANOTHER_NODE_IN_PLACE = "INSERT INTO node SELECT (((?2 + 1) << ?1) << 6) + ?1, ?1, ?2, ?3"
 _ANOTHER_KEY = "INSERT INTO idempotency VALUES ('another', 5)"
 _ANOTHER_KEY_IN_BLOCK = "INSERT INTO idempotency VALUES (0, 'another', 5)"
 
@@ -99,12 +107,9 @@ ALTERATIONS: dict[str, tuple[Change | Callable[[StorageKind, str], Change], set[
     ),
     "a node": (("UPDATE node SET hash = ? WHERE level = 1 AND position = 2", [ZEROS]), {"node 1/2"}),
     "the topmost node is gone": (("DELETE FROM node WHERE level = 3", []), {"node 3/0"}),
-    "a node that no leaves complete": (("INSERT INTO node VALUES (1, 5, ?)", [ZEROS]), {"node 1/5"}),
-    "a node of an impossible level": (("INSERT INTO node VALUES (60, 0, ?)", [ZEROS]), {"node 60/0"}),
-    "a node so far out that its end has no number": (
-        ("INSERT INTO node VALUES (3, 9223372036854775807, ?)", [ZEROS]),
-        {"node 3/9223372036854775807"},
-    ),
+    "a node that no leaves complete": (another_node(1, 5), {"node 1/5"}),
+    "a node of an impossible level": (another_node(60, 0), {"node 60/0"}),
+    "a node so far out that its end has no number": (another_node(3, MAX), {f"node 3/{MAX}"}),
     "the head is too small": (("UPDATE head SET size = 9", []), {"head"}),
     "the head is too large": (("UPDATE head SET size = 11", []), {"head"}),
     "the head names another leaf": (("UPDATE head SET last = ?", ["a" * 64]), {"head"}),

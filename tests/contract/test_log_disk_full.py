@@ -28,8 +28,8 @@ from tests.support.witnessed_log import witness_signer
 
 MOST_ENTRIES = 400
 """After so many the disk must have been found full."""
-PAGES = 60
-"""Bound on a SQLite database of 40 pages."""
+PAGES = 20
+"""Bound on a SQLite database that has 16 pages at first, most of them free."""
 SQLITE_MEGABYTES = 2
 POSTGRESQL_MEGABYTES = 16
 """An empty database has eight."""

@@ -17,10 +17,8 @@ from ledger.storage.sqlite_checkpoints import COPY, WalCheckpoints
 from tests.support.log_batches import batch_after, head_of, opened
 from tests.support.witnessed_log import ORIGIN
 
-BATCH = 8
-
-
-PAGES = 8
+BATCH = 6
+PAGES = 4
 """That a commit of a batch is counted for."""
 
 
@@ -46,6 +44,12 @@ class Growing:
         batch, grown = batch_after(self.chain, opened(BATCH, self.chain.size))
         self.storage.append(head_of(self.chain), batch)
         self.chain = grown
+
+
+def frames_and_copied(path: Path) -> tuple[int, int]:
+    """Of the write-ahead log, as its index says (sqlite.org/walformat.html)."""
+    header = path.with_name("ledger.db-shm").read_bytes()
+    return int.from_bytes(header[16:20], "little"), int.from_bytes(header[96:100], "little")
 
 
 def copied(storage: SqliteStorage) -> None:
@@ -84,7 +88,9 @@ def test_commits_go_on_while_it_is_copied(path: Path, monkeypatch: pytest.Monkey
     assert copies == ["beside"]
     may_end.set()
     copied(growing.storage)
-    growing.append()  # much came in meanwhile: it is copied beside too
+    growing.append()  # much came in meanwhile: it is copied beside too, after one more commit
+    assert copies == ["beside"]
+    growing.append()
     copied(growing.storage)
     growing.append()
     assert copies == ["beside", "beside", "rest"]
@@ -98,7 +104,7 @@ def test_commits_that_are_faster_than_the_copies_wait_at_last(path: Path, monkey
     monkeypatch.setattr(sqlite_checkpoints, "REST", PAGES - 1)  # a commit brings more
     growing = Growing(SqliteStorage.open(path))
     copies.clear()
-    for _ in range(12):
+    for _ in range(16):
         growing.append()
         copied(growing.storage)
     assert copies == [*["beside"] * 3, "rest"] * 2
@@ -111,15 +117,45 @@ def test_a_copy_begins_only_when_there_is_something_to_copy(path: Path, monkeypa
     copy_beside = sqlite_checkpoints._copy_beside
 
     def watched(place: Path) -> None:
-        header = path.with_name("ledger.db-shm").read_bytes()
-        frames, copied = (int.from_bytes(header[at : at + 4], "little") for at in (16, 96))
-        begun_with.append((frames, copied))
+        begun_with.append(frames_and_copied(path))
         copy_beside(place)
 
     monkeypatch.setattr(sqlite_checkpoints, "_copy_beside", watched)
     growing = Growing(SqliteStorage.open(path))
     for _ in range(60):
         growing.append()
+    growing.storage.close()
+    assert len(begun_with) >= 5
+    assert all(copied < frames for frames, copied in begun_with)
+
+
+def test_nor_after_a_copy_that_was_late_and_copied_everything(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each copy works only when the next commit is done, and has ended before anybody looks whether it has."""
+    may_work, begun_with, copy_beside = Event(), [], sqlite_checkpoints._copy_beside
+    committed = WalCheckpoints.committed
+
+    def late(place: Path) -> None:
+        may_work.wait(10)
+        copy_beside(place)
+
+    def looked_at(self: WalCheckpoints, writer: sqlite3.Connection, entries: int) -> None:
+        before = self._copying
+        if before is not None:
+            may_work.set()
+            before.result()
+        state = frames_and_copied(path)
+        may_work.clear()
+        committed(self, writer, entries)
+        if self._copying not in (None, before):
+            begun_with.append(state)
+
+    monkeypatch.setattr(sqlite_checkpoints, "_copy_beside", late)
+    monkeypatch.setattr(WalCheckpoints, "committed", looked_at)
+    monkeypatch.setattr(sqlite_checkpoints, "REST", 0)
+    growing = Growing(SqliteStorage.open(path))
+    for _ in range(40):
+        growing.append()
+    may_work.set()
     growing.storage.close()
     assert len(begun_with) >= 5
     assert all(copied < frames for frames, copied in begun_with)
@@ -146,9 +182,8 @@ def test_what_a_killed_process_left_in_the_log_is_copied_at_the_next_start(path:
         left.with_name(f"ledger.db{suffix}").write_bytes(path.with_name(f"ledger.db{suffix}").read_bytes())
     growing.storage.close()
     again = SqliteStorage.open(left)
-    header = left.with_name("ledger.db-shm").read_bytes()
-    frames, copied = (int.from_bytes(header[at : at + 4], "little") for at in (16, 96))
-    assert frames == copied > 0
+    frames, copied_frames = frames_and_copied(left)
+    assert frames == copied_frames > 0
     assert again.head() == head_of(growing.chain)
     again.close()
 
@@ -194,7 +229,7 @@ def test_a_copy_that_fails_costs_no_entry(path: Path, monkeypatch: pytest.Monkey
 def test_closing_waits_for_a_copy(path: Path) -> None:
     SqliteStorage.open(path).close()
     checkpoints, writer = WalCheckpoints(path), sqlite3.connect(path)
-    checkpoints.committed(writer, 6 * PAGES)
+    checkpoints.committed(writer, 10 * BATCH)
     copying = checkpoints._copying
     checkpoints.close()
     assert copying is not None

@@ -281,7 +281,7 @@ def test_a_log_of_the_second_version_keeps_its_keys_and_searches(path: Path) -> 
     batch, chain = batch_after(Chain(ORIGIN), [*entries(0, 20), Wanted("log.opened", {}, None, 20), *entries(21, 30)])
     path.parent.mkdir()
     store_version(2, path, batch)
-    with pytest.raises(StorageFailed, match="schema version 3"):
+    with pytest.raises(StorageFailed, match="schema version 4"):
         SqliteReader(path)
     leaves = [record.leaf for record in batch.records]
     with closing(SqliteStorage.open(path)) as storage:

@@ -153,7 +153,7 @@ def test_a_database_of_the_first_version_is_brought_to_the_newest(tmp_path: Path
     path, subject = tmp_path / "ledger.db", "a" * 32
     batch, chain = batch_after(Chain(ORIGIN), [*opened(3), Wanted("erasure.performed", {"subject": subject}, "key 3")])
     store_version(1, path, batch)
-    with pytest.raises(StorageFailed, match="schema version 3"):
+    with pytest.raises(StorageFailed, match="schema version 4"):
         SqliteReader(path)
     storage = SqliteStorage.open(path)
     assert storage.head() == head_of(chain)
