@@ -26,9 +26,9 @@ from pathlib import Path
 
 from bank_client.question import check_request_id
 from bank_client.scoring import Answer
-from consentgate.durable_files import sync_folder
 from consentgate.errors import ConsentgateError, ErrorCode
 from consentgate.evidence import EvidenceBundle
+from ledger.durable_files import make_folder, replace_file, sync_folder, write_new
 from ledger.receipt import Receipt
 
 FORMAT = b"consentgate/score-archive/v1\n"
@@ -69,8 +69,8 @@ class Archive:
         check_request_id(request_id)
         path = self._question_path(request_id)
         with _naming(path):
-            _make_folder(self.folder)
-            if _write_new(path, signed):
+            make_folder(self.folder, 0o700)
+            if _keep_first(path, signed):
                 return signed
         kept = self.question(request_id)
         if kept is None:
@@ -95,7 +95,7 @@ class Archive:
         check_request_id(request_id)
         path = self.folder / f"{request_id}.zip"
         with _naming(path):
-            _make_folder(self.folder)
+            make_folder(self.folder, 0o700)
             write(path, answer)
         return path
 
@@ -109,12 +109,7 @@ def write(path: Path, answer: Answer) -> None:
     with zipfile.ZipFile(packed, "w", compression=zipfile.ZIP_DEFLATED) as file:
         for name, content in _to_parts(answer).items():
             file.writestr(name, content)
-    temporary = _temporary(path, packed.getvalue())
-    try:
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    sync_folder(path.parent)
+    replace_file(path, packed.getvalue())
 
 
 def read(path: Path) -> Answer:
@@ -199,9 +194,10 @@ def _read_bounded(path: Path) -> bytes:
         return file.read(MAX_PART_BYTES + 1)
 
 
-def _write_new(path: Path, content: bytes) -> bool:
+def _keep_first(path: Path, content: bytes) -> bool:
     """Durable before it returns True: content first, then the name, then the folder. False: the name is taken."""
-    temporary = _temporary(path, content)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    write_new(temporary, content)
     try:
         os.link(temporary, path)
     except FileExistsError:
@@ -210,23 +206,6 @@ def _write_new(path: Path, content: bytes) -> bool:
         temporary.unlink(missing_ok=True)
     sync_folder(path.parent)
     return True
-
-
-def _temporary(path: Path, content: bytes) -> Path:
-    """A synced file of mode 0600 beside `path`, to be renamed or linked to it."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    return temporary
-
-
-def _make_folder(folder: Path) -> None:
-    if not folder.is_dir():
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        sync_folder(folder.parent)
 
 
 @contextmanager

@@ -22,9 +22,9 @@ from pathlib import Path
 from bank_client import archive
 from bank_client.archive import MAX_PART_BYTES
 from consentgate import signing, traces
-from consentgate.durable_files import sync_folder
 from consentgate.errors import ConsentgateError, ErrorCode
 from consentgate.statements import ConsentClaims, ScoreRequestClaims
+from ledger.durable_files import sync_folder
 from ledger.entry import parse
 from ledger.errors import LedgerError
 

@@ -10,7 +10,6 @@ Left out: hardware modules; more than one active key per process.
 from __future__ import annotations
 
 import os
-import secrets
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -23,6 +22,7 @@ from consentgate.error_status import translate
 from consentgate.errors import ConsentgateError, ErrorCode
 from consentgate.signing import InstitutionSigner, unverified_payload
 from consentgate.statements import KeyRegistrationClaims, StatementKind
+from ledger.durable_files import READABLE, replace_file
 from paillier.errors import KeyFileExists, PaillierError, PassphraseTooShort
 from paillier.private import PrivateKey, generate, prove
 from paillier.private import load as load_key_file
@@ -93,14 +93,10 @@ def check_new(files: PaillierFiles, passphrase: bytes) -> None:
 def write_registration(path: Path, private: PrivateKey, signer: InstitutionSigner, issued_at: datetime) -> bytes:
     """Signs the registration of `private` and writes it to `path`."""
     token = sign_registration(private, signer, issued_at)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
-        temporary.write_bytes(token)
-        temporary.replace(path)
+        replace_file(path, token, READABLE)
     except OSError as error:
         raise ConsentgateError(ErrorCode.CONFIG_INVALID, field=str(path)) from error
-    finally:
-        temporary.unlink(missing_ok=True)
     return token
 
 

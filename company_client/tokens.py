@@ -23,9 +23,9 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from consentgate import canonical
-from consentgate.durable_files import sync_folder
 from consentgate.errors import ConsentgateError, ErrorCode
 from consentgate.statements import Hex16, Identifier
+from ledger.durable_files import replace_file
 
 TOKEN_BYTES = 16
 """bytes; 128 bits, so that tokens cannot be guessed."""
@@ -115,23 +115,10 @@ class TokenStore:
         data = canonical.encode(content.model_dump()) + b"\n"
         self._parse(data)  # Never write what could not be read back.
         try:
-            self._replace(data)
+            # A token that was sent and then forgotten could not be chosen again.
+            replace_file(self.path, data)
         except OSError as error:
             raise ConsentgateError(ErrorCode.CONFIG_INVALID, field=str(self.path), private=str(error)) from error
-
-    def _replace(self, data: bytes) -> None:
-        """Content, then name, then folder: a token that was sent and then forgotten could not be chosen again."""
-        temporary = self.path.with_name(f".{self.path.name}.{secrets.token_hex(8)}")
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(self.path)
-        finally:
-            temporary.unlink(missing_ok=True)
-        sync_folder(self.path.parent)
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:

@@ -32,6 +32,7 @@ from consentgate.errors import ConsentgateError, ErrorCode
 from consentgate.identity import SpiffeId
 from consentgate.statements import Claims, PublicJwk, StatementKind
 from consentgate.tls import verify_signing_chain
+from ledger.durable_files import write_new
 
 MAX_CHAIN = 4
 """Most certificates accepted in `x5c`."""
@@ -80,8 +81,7 @@ class PersonSigner:
 
     def save(self, path: Path) -> None:
         """Writes a PKCS#8 PEM file that only its owner can read; never overwrites."""
-        path.touch(mode=0o600, exist_ok=False)
-        path.write_bytes(self.key.as_pem(private=True))
+        write_new(path, self.key.as_pem(private=True))
 
     @property
     def jwk(self) -> PublicJwk:

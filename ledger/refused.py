@@ -8,12 +8,12 @@ The first of each verdict is kept, whole or not at all, over restarts and power 
 
 from __future__ import annotations
 
-import os
 import secrets
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from ledger.durable_files import READABLE, make_folder, sync_folder, write_new
 from ledger.errors import LedgerError, StorageFailed
 from ledger.evidence import FORKS, Finding, Material, Verdict, judge
 from ledger.evidence_material import is_material, material_files
@@ -61,30 +61,13 @@ class Refusals:
 
     def _write(self, verdict: Verdict, material: Material) -> None:
         """Beside its place, on disk, then moved there whole: the first that comes wins."""
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_folder(self.folder, 0o700)
         partial = self.folder / f".{verdict.value}.{secrets.token_hex(4)}"
         partial.mkdir()
         try:
             for name, content in material_files(material).items():
-                _write_durably(partial / name, content)
-            _sync(partial)
+                write_new(partial / name, content, READABLE)
             partial.rename(self.folder / verdict.value)
-            _sync(self.folder)
-            _sync(self.folder.parent)
+            sync_folder(self.folder)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
-
-
-def _write_durably(path: Path, content: bytes) -> None:
-    with path.open("xb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync(folder: Path) -> None:
-    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)

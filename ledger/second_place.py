@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ledger.checkpoint import Checkpoint, open_signed
+from ledger.durable_files import sync_folder
 from ledger.errors import CheckpointInvalid, LedgerCorrupt, StorageFailed
 from ledger.note import Note, VerifierKey
 
@@ -78,7 +79,7 @@ class SecondPlace:
             self._create(bytes(offset) + content + bytes((SLOTS - 1) * SLOT_BYTES - offset))
         if not self._is_name_durable:
             # Whoever made the file may have been killed before this: so each process does it once.
-            _sync_directory(self._path.parent)
+            sync_folder(self._path.parent)
             self._is_name_durable = True
 
     def _overwrite(self, content: bytes, offset: int) -> None:
@@ -113,11 +114,3 @@ def _write_whole(file: int, content: bytes, offset: int) -> None:
     """A disk that becomes full may take a part and call it success."""
     if os.pwrite(file, content, offset) != len(content):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-
-def _sync_directory(path: Path) -> None:
-    directory = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)

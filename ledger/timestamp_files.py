@@ -6,7 +6,6 @@ folder of them; an export holds one named `timestamps`. The note is written firs
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +14,7 @@ from pathlib import Path
 from cryptography.x509 import Certificate
 
 from ledger.checkpoint import Checkpoint, open_signed
+from ledger.durable_files import READABLE, make_folder, replace_file
 from ledger.entry import parse
 from ledger.errors import ConsistencyInvalid, ExportInvalid, LogMismatch, StorageFailed, TimestampInvalid
 from ledger.export import read_bounded, read_checkpoint, read_leaf_hashes, read_leaves
@@ -77,22 +77,13 @@ def write_timestamp(folder: Path, size: int, pair: Timestamped) -> Path:
     """Writes a pair durably and returns where the token is; one that is there already stays. Raises StorageFailed."""
     token = folder / f"{size:012}{TOKEN_SUFFIX}"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         if not token.exists():
-            _write(token.with_suffix(NOTE_SUFFIX), pair.note)
-            _write(token, pair.token)
+            replace_file(token.with_suffix(NOTE_SUFFIX), pair.note, READABLE)
+            replace_file(token, pair.token, READABLE)
     except OSError as error:
         raise StorageFailed(f"cannot keep the timestamp: {error.strerror}") from error
     return token
-
-
-def _write(path: Path, data: bytes) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    with partial.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.rename(path)
 
 
 def verify_timestamps(directory: Path, policy: LogPolicy, roots: Sequence[Certificate]) -> TimestampReport:

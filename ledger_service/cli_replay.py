@@ -7,7 +7,6 @@ stdout before a witnessed checkpoint closes it: what a long catch-up brings wait
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -20,6 +19,7 @@ import typer
 from consentgate.errors import ConsentgateError, ErrorCode
 from consentgate.terminal import note
 from ledger.chain import Chain
+from ledger.durable_files import READABLE, replace_file
 from ledger.errors import LogMismatch
 from ledger.policy import WitnessedCheckpoint
 from ledger.replay import ReplayedEntry, encode_position, parse_position, replay
@@ -115,13 +115,4 @@ class JsonLines:
             self._waiting.truncate()
             self.shown, self._count = self.shown + self._count, 0
         if self._state is not None:
-            _replace(self._state, encode_position(position))
-
-
-def _replace(path: Path, content: bytes) -> None:
-    partial = path.with_name(f".{path.name}.new")
-    with partial.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+            replace_file(self._state, encode_position(position), READABLE)

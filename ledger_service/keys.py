@@ -10,10 +10,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from consentgate.errors import ConsentgateError, ErrorCode
+from ledger.durable_files import write_new
 from ledger.errors import KeyInvalid
 from ledger.note import SignatureType, Signer, VerifierKey
-
-PRIVATE_MODE = 0o600
 
 
 def load_signer(path: Path, name: str, kind: SignatureType) -> Signer:
@@ -29,8 +28,7 @@ def create_key(path: Path, name: str, kind: SignatureType) -> VerifierKey:
     signer = Signer.generate(name, kind)
     key = signer.verifier_key  # refuses a malformed name before there is a file
     try:
-        path.touch(mode=PRIVATE_MODE, exist_ok=False)
-        path.write_bytes(signer.to_pem())
+        write_new(path, signer.to_pem())
     except OSError as error:
         raise ConsentgateError(ErrorCode.CONFIG_INVALID, field=str(path)) from error
     return key

@@ -19,9 +19,9 @@ from pathlib import Path
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from consentgate.durable_files import sync_folder
 from consentgate.errors import ConsentgateError, ErrorCode
 from gateway.store.sealing import KEY_BYTES, decrypt, encrypt
+from ledger.durable_files import write_new
 
 ENTRY = "subject_keys.key_encryption_key"
 """How the configuration calls the file."""
@@ -68,12 +68,7 @@ def create(path: Path) -> KeyEncryptionKey:
     """Writes a fresh key, durable and readable by its owner only; never overwrites one."""
     secret = secrets.token_bytes(KEY_BYTES)
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(f"consentgate-key-encryption-key-v1:{secret.hex()}\n")
-            file.flush()
-            os.fsync(file.fileno())
-        sync_folder(path.parent)
+        write_new(path, f"consentgate-key-encryption-key-v1:{secret.hex()}\n".encode())
     except FileExistsError as error:
         raise ConsentgateError(ErrorCode.CONFIG_INVALID, field=ENTRY, hint=_TAKEN) from error
     except OSError as error:

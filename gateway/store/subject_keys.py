@@ -22,12 +22,12 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from consentgate.database import Database
-from consentgate.durable_files import sync_folder
 from consentgate.errors import ConsentgateError, ErrorCode
 from gateway.store import key_encryption_key as kek
 from gateway.store.key_encryption_key import KeyEncryptionKey
 from gateway.store.key_models import CompanyRow, EntityRow, KeyStoreRow, SubjectKeyRow
 from gateway.store.sealing import KEY_BYTES, DataKey
+from ledger.durable_files import sync_folder
 
 ENTRY = "subject_keys.database"
 """How the configuration calls the key database."""

@@ -112,7 +112,7 @@ def test_an_archive_that_cannot_be_written_stops_the_question(
         folder.write_text("not a folder")
     else:
         folder.mkdir()
-        monkeypatch.setattr("bank_client.archive.os.fsync", _no_space)
+        monkeypatch.setattr("os.fsync", _no_space)
     with BankClient.from_config(folder.parent / "bank.toml") as bank, pytest.raises(ConsentgateError) as refusal:
         bank.score(company=federation.company.code, scorecard=federation.scorecard.header.id, purpose=PURPOSE)
     assert refusal.value.code is ErrorCode.CONFIG_INVALID

@@ -12,6 +12,7 @@ from bank_client import archive, scoring
 from bank_client.archive import MAX_PART_BYTES, Archive
 from consentgate.errors import ConsentgateError, ErrorCode
 from tests.support.federation import hex16
+from tests.support.synced_disk import SyncedDisk
 from tests.unit.bank_client.exchange import Exchange
 
 REQUEST = hex16("request")
@@ -52,6 +53,16 @@ def test_a_question_is_remembered_and_never_replaced(tmp_path: Path) -> None:
     assert kept.remember_question(REQUEST, b"first") == b"first"
     assert kept.remember_question(REQUEST, b"second") == b"first"
     assert kept.question(REQUEST) == b"first"
+
+
+def test_questions_and_answers_survive_a_power_cut_with_the_folders_above_them(
+    honest: Exchange, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk, kept = SyncedDisk(tmp_path, monkeypatch), Archive(tmp_path / "bank" / "archive")
+    kept.remember_question(REQUEST, b"question")
+    assert disk.lost() == []
+    kept.keep(REQUEST, honest.received)
+    assert disk.lost() == []
 
 
 def test_an_unknown_question_is_none(tmp_path: Path) -> None:

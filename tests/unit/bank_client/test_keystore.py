@@ -16,6 +16,7 @@ from paillier.private import save
 from paillier.private.keyfile import MIN_SCRYPT_LOG2_N
 from tests.support.federation import Federation
 from tests.support.paillier_keys import key_2048, other_key_2048
+from tests.support.synced_disk import SyncedDisk
 
 PASSPHRASE = b"correct horse battery"
 
@@ -164,6 +165,14 @@ def test_a_registration_can_be_signed_again(files: PaillierFiles, federation: Fe
     token = keystore.write_registration(files.registration, key_2048(), federation.bank_a.signer, federation.now)
     assert keystore.load(files).registration_jws == token
     assert keystore.registered_key_id(token) == key_2048().public.key_id
+
+
+def test_a_registration_survives_a_power_cut(
+    files: PaillierFiles, federation: Federation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = SyncedDisk(files.registration.parent, monkeypatch)
+    keystore.write_registration(files.registration, key_2048(), federation.bank_a.signer, federation.now)
+    assert disk.lost() == []
 
 
 def test_an_endless_registration_file_is_refused(files: PaillierFiles) -> None:

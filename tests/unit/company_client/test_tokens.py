@@ -111,7 +111,7 @@ def test_a_token_that_could_not_be_kept_is_not_given_out(store: TokenStore, monk
         raise OSError(28, "No space left on device")
 
     kept = store.token_for("group-a")
-    monkeypatch.setattr("company_client.tokens.os.fsync", full)
+    monkeypatch.setattr("os.fsync", full)
     with pytest.raises(ConsentgateError) as refusal:
         store.token_for("group-b")
     assert refusal.value.code is ErrorCode.CONFIG_INVALID

@@ -27,6 +27,7 @@ from consentgate.statements import PublicJwk, StatementKind
 from tests.support import raw_jws
 from tests.support.federation import Federation, person
 from tests.support.member_ca import certificate_pem, ed25519_key, p256_key, p384_key, private_pem
+from tests.support.synced_disk import SyncedDisk
 from tests.support.tls_files import spiffe_id
 
 KIND = StatementKind.CONSENT_TRANSITION
@@ -383,6 +384,12 @@ def test_person_key_is_saved_for_its_owner_only(tmp_path: Path):
     assert PersonSigner.load(path).jwk == signer.jwk
     with pytest.raises(FileExistsError):
         signer.save(path)
+
+
+def test_a_saved_person_key_survives_a_power_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    disk = SyncedDisk(tmp_path, monkeypatch)
+    PersonSigner.generate().save(tmp_path / "person.key")
+    assert disk.lost() == []
 
 
 NO_PERSON_KEYS = {

@@ -14,6 +14,7 @@ from ledger.evidence_material import is_material, material_files, read_material
 from ledger.policy import LogPolicy
 from ledger.refused import Refusals
 from tests.support.forked_log import EARLIER, forked
+from tests.support.synced_disk import SyncedDisk
 from tests.support.witnessed_log import policy_text
 
 POLICY = LogPolicy.parse(policy_text())
@@ -32,6 +33,14 @@ def test_what_is_kept_is_what_was_given(tmp_path: Path) -> None:
     assert finding.verdict is Verdict.SAME_SIZE
     assert read_material(tmp_path / "refused" / "same-size") == material()
     assert (refusals.kept(), refusals.forks()) == ([Verdict.SAME_SIZE], [Verdict.SAME_SIZE])
+
+
+def test_what_is_kept_survives_a_power_cut_with_the_folders_above_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = SyncedDisk(tmp_path, monkeypatch)
+    Refusals(tmp_path / "state" / "refused").keep(material(), POLICY)
+    assert disk.lost() == []
 
 
 def test_nothing_is_kept_of_what_an_honest_log_can_have_signed(tmp_path: Path) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import fcntl
 import os
+import stat
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -179,20 +181,25 @@ def test_a_proof_that_does_not_hold_is_kept_as_what_it_is(witness: Witness, path
     assert not judge(read_material(path.with_name("state.refused") / "unanswered"), POLICY).conclusive
 
 
+@pytest.mark.parametrize("refuses", [stat.S_ISREG, stat.S_ISDIR])
 def test_a_full_disk_changes_nothing_about_a_refusal(
-    witness: Witness, path: Path, monkeypatch: pytest.MonkeyPatch
+    witness: Witness, path: Path, monkeypatch: pytest.MonkeyPatch, refuses: Callable[[int], bool]
 ) -> None:
     fork = history(1)
     fork.append("log.closed", {}, NOW)
     witness.add_checkpoint(0, [], head(history(2), 2))
 
-    def full(_file: int) -> None:
-        raise OSError(28, "No space left on device")
+    true_fsync = os.fsync
+
+    def full(file: int) -> None:
+        if refuses(os.fstat(file).st_mode):
+            raise OSError(28, "No space left on device")
+        true_fsync(file)
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(ConsistencyInvalid):
         witness.add_checkpoint(2, [], head(fork, 2))
-    assert list(path.with_name("state.refused").iterdir()) == []  # nothing half-written
+    assert list(path.parent.glob("state.refused/*")) == []  # nothing half-written
     monkeypatch.undo()
     with pytest.raises(ConsistencyInvalid):
         witness.add_checkpoint(2, [], head(fork, 2))

@@ -23,6 +23,7 @@ from tests.support.command_line import Ended, run_command
 from tests.support.ledger_files import write_ledger_config
 from tests.support.running_log import KIND, LogFolder, eventually, published_size, transition
 from tests.support.sample_log import COSIGNED_AT, OPENED_AT, export_log, sample_log, store_log
+from tests.support.synced_disk import SyncedDisk
 from tests.support.timestamp_authority import Authority, make_authority, serving
 from tests.support.witnessed_log import WitnessedLog, policy_text
 
@@ -226,6 +227,14 @@ def test_a_token_over_another_note_is_found(tmp_path: Path, authority: Authority
     write_sums(export)
     with pytest.raises(TimestampInvalid):
         verify_timestamps(export, POLICY, roots)
+
+
+def test_a_timestamp_survives_a_power_cut_with_the_folders_above_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = SyncedDisk(tmp_path, monkeypatch)
+    write_timestamp(tmp_path / "ledger" / "tokens", 10, Timestamped(b"note", b"token"))
+    assert disk.lost() == []
 
 
 def test_a_token_without_its_note_and_an_unreadable_one(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from ledger_service.restore import restore
 from ledger_service.server import open_witness, serve_ledger, serve_witness
 from tests.support.ledger_folder import write_ledger, write_witness
 from tests.support.running_log import KIND, POLICY, LogFolder, eventually, published_size, transition
+from tests.support.synced_disk import SyncedDisk
 from tests.support.witnessed_log import ORIGIN, WITNESSES, log_signer
 
 
@@ -35,6 +36,12 @@ def test_keygen_shows_the_line_that_belongs_into_the_policy(tmp_path: Path) -> N
     assert policy.logs == (load_signer(log_key, "example.org/log", SignatureType.ED25519).verifier_key,)
     assert policy.witnesses["w1"] == VerifierKey.parse(members["vkey"])
     assert log_key.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_key_whose_line_was_shown_survives_a_power_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = SyncedDisk(tmp_path, monkeypatch)
+    made = CliRunner().invoke(app, ["keygen", "--name", "example.org/log", "--out", str(tmp_path / "log.key")])
+    assert (made.exit_code, disk.lost()) == (0, [])
 
 
 def test_keygen_never_overwrites_and_leaves_nothing_for_a_bad_name(tmp_path: Path) -> None:
