@@ -47,7 +47,6 @@ _TRANSLATIONS: dict[type[Exception], ErrorCode] = {
     paillier_errors.KeyPerfectPower: _Code.KEY_INVALID,
     paillier_errors.KeySmallFactor: _Code.KEY_INVALID,
     paillier_errors.KeyPrime: _Code.KEY_INVALID,
-    paillier_errors.KeyIdMismatch: _Code.KEY_MISMATCH,
     paillier_errors.PrimeNotPrime: _Code.KEY_INVALID,
     paillier_errors.PrimesEqual: _Code.KEY_INVALID,
     paillier_errors.PrimesUnequalLength: _Code.KEY_INVALID,
@@ -122,12 +121,6 @@ _BARE = MappingProxyType(
         grpc.StatusCode.INVALID_ARGUMENT: _Code.INVALID_ARGUMENT_FIELD,
     }
 )
-
-
-def register_translation(exception_type: type[Exception], code: ErrorCode) -> None:
-    """Adds a package's exception (and its subclasses) to the table; at import time, not while serving."""
-    if _TRANSLATIONS.setdefault(exception_type, code) is not code:
-        raise ValueError(f"{exception_type.__name__} is translated already")
 
 
 def translate(error: Exception) -> ConsentgateError:

@@ -1,7 +1,7 @@
 """grpc.health.v1 that tells the truth: SERVING only while the member can do its work.
 
-A member hands in `truth`, which is asked again and again and raises while something it needs is missing.
-On top, single services can be set down. Before the start and from the stop on nothing is SERVING.
+A member hands in `truth`, which is asked again and again and raises while something it needs is missing; all its
+services go up and down together. Before the start and from the stop on nothing is SERVING.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Health:
     def __init__(self, services: Sequence[str], truth: Truth | None) -> None:
         self.servicer = health.aio.HealthServicer()
         self._truth = truth
-        self._down = dict.fromkeys((WHOLE_SERVER, *services), False)
+        self._services = (WHOLE_SERVER, *services)
         self._well = False
         self._task: asyncio.Task[None] | None = None
 
@@ -54,13 +54,6 @@ class Health:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         await self.servicer.enter_graceful_shutdown()
-
-    async def set_serving(self, service: str, serving: bool) -> None:
-        """Sets one offered service up or down (else KeyError); up counts only while the truth holds."""
-        if service not in self._down:
-            raise KeyError(service)
-        self._down[service] = not serving
-        await self._publish()
 
     async def _keep_judging(self) -> None:
         while True:
@@ -89,5 +82,5 @@ class Health:
         return None
 
     async def _publish(self) -> None:
-        for service, down in self._down.items():
-            await self.servicer.set(service, _SERVING if self._well and not down else _NOT_SERVING)
+        for service in self._services:
+            await self.servicer.set(service, _SERVING if self._well else _NOT_SERVING)

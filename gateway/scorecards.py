@@ -195,10 +195,6 @@ class Scorecards:
         store.add_approval(session, claims, approval_jws, digest, record)
         return key
 
-    async def judged_for(self, bank: SpiffeId, scorecard: str) -> JudgedScorecard:
-        """Step 2: the scorecard, if it is in the bank's group's judged set; else SCORECARD_NOT_APPROVED."""
-        return await self._database.run(lambda session: find_judged(session, str(bank), scorecard))
-
     async def visible(self, caller: SpiffeId, scorecard: str) -> VisibleScorecard:
         """One scorecard, if the caller may see it; SCORECARD_NOT_FOUND else, exactly as if there were none."""
         found = await self._database.run(lambda session: _visible(session, caller, scorecard))
@@ -233,7 +229,7 @@ def check_link(claims: ScorecardApprovalClaims, last: StoredApproval | None) -> 
 
 
 def find_judged(session: Session, bank: str, scorecard: str) -> JudgedScorecard:
-    """As `Scorecards.judged_for`, inside a transaction."""
+    """Step 2: the scorecard, if it is in the bank's group's judged set; else SCORECARD_NOT_APPROVED."""
     group = store.group_of(session, bank)
     links = [] if group is None else [store.latest(session, group, recorded=flag) for flag in (True, False)]
     if not links or any(link is None or scorecard not in link.claims.approved() for link in links):

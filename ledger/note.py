@@ -75,10 +75,6 @@ class Note:
             raise CheckpointInvalid("note has no signatures")
         return cls(text + b"\n", parse_signatures(lines))
 
-    def with_signatures(self, lines: bytes) -> Note:
-        """The same text with further signature lines."""
-        return Note(self.text, self.signatures + parse_signatures(lines))
-
     def encode(self) -> bytes:
         """The bytes of the note."""
         return self.text + b"\n" + b"".join(signature.line() for signature in self.signatures)
@@ -214,13 +210,6 @@ class Signer:
         if not isinstance(key, Ed25519PrivateKey):
             raise KeyInvalid("not an Ed25519 key")
         return cls(name, type, key)
-
-    @classmethod
-    def from_raw(cls, name: str, type: SignatureType, seed: bytes) -> Signer:
-        """A key from its 32-byte seed (RFC 8032)."""
-        if len(seed) != KEY_BYTES:
-            raise KeyInvalid("an Ed25519 seed has 32 bytes")
-        return cls(name, type, Ed25519PrivateKey.from_private_bytes(seed))
 
     def to_pem(self) -> bytes:
         """PKCS 8 PEM, unencrypted: the file's permissions are its protection."""

@@ -1,4 +1,4 @@
-"""Verification for people who trust nobody: receipts, extensions, whole exports.
+"""Verification for people who trust nobody: receipts, pages of entries, whole exports.
 
 Needs hashing, Ed25519 and JSON only: no SQLAlchemy, no gRPC, no database, so that an auditor installs almost
 nothing (an import contract keeps it so). Formats: docs/ledger-format.md. Left out: RFC 3161 tokens.
@@ -28,14 +28,14 @@ from ledger.export import (
 )
 from ledger.merkle import verify_inclusion
 from ledger.note import Note
-from ledger.policy import LogPolicy, WitnessedCheckpoint
+from ledger.policy import LogPolicy
 from ledger.proof import TlogProof
 from ledger.receipt import Receipt
 from ledger.tiles import Tiler
 from ledger.tree import Frontier
 
 __all__ = ["ENTRIES_FOLDER", "Report", "VerifiedLeaf", "check_head", "name_leaves", "verify_export"]
-__all__ += ["verify_extension", "verify_inclusions", "verify_leaves", "verify_receipt"]
+__all__ += ["verify_inclusions", "verify_leaves", "verify_receipt"]
 
 VERIFY_CHUNK = 1024
 """Leaves held in memory at a time."""
@@ -119,18 +119,6 @@ def _verify_leaf(
     if entry.seq != index:
         raise ProofInvalid("the leaf's seq is not its index in the tree")
     return VerifiedLeaf(entry, digest, index, checkpoint, cosigned_at)
-
-
-def verify_extension(
-    old: Chain, leaves: Iterable[bytes], note: bytes, policy: LogPolicy
-) -> tuple[Chain, list[Entry], WitnessedCheckpoint]:
-    """Grows a verified history by `leaves` to exactly the witnessed checkpoint in `note`; raises a
-    LedgerError otherwise.
-    """
-    witnessed = policy.check(note)
-    grown, entries = old.extend(leaves)
-    check_head(grown, witnessed.checkpoint)
-    return grown, entries, witnessed
 
 
 def check_head(chain: Chain, checkpoint: Checkpoint) -> None:

@@ -10,7 +10,6 @@ names.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Self, TypeVar
 
@@ -111,14 +110,6 @@ class LogConfig(_Table):
             }
         )
 
-    @classmethod
-    def from_table(cls, table: Mapping[str, object], path: Path, name: str) -> LogConfig:
-        """The table `name` of another process's configuration file `path` (`[ledger.embedded]` of a gateway)."""
-        try:
-            return LogConfig.model_validate(table).inside(path.parent.absolute())
-        except ValidationError as error:
-            raise _invalid(path, error, f"{name}.") from None
-
 
 class LedgerConfig(LogConfig):
     """Everything the ledger's own process is told."""
@@ -193,10 +184,10 @@ def _read(model: type[Content], path: Path) -> Content:
         raise ConsentgateError(ErrorCode.CONFIG_INVALID, field=str(path)) from error
 
 
-def _invalid(path: Path, error: ValidationError, prefix: str = "") -> ConsentgateError:
+def _invalid(path: Path, error: ValidationError) -> ConsentgateError:
     # A misspelt entry is both unknown and missing: the name that stands in the file helps more.
     first = min(error.errors(include_input=False), key=lambda found: found["type"] != "extra_forbidden")
     where = ".".join(str(part) for part in first["loc"])
     if not where or first["type"] == "value_error":  # then the text is ours, and quotes nothing
         where = f"{where}: {first['msg']}".removeprefix(": ")
-    return ConsentgateError(ErrorCode.CONFIG_INVALID, field=f"{path}: {prefix}{where}")
+    return ConsentgateError(ErrorCode.CONFIG_INVALID, field=f"{path}: {where}")

@@ -1,7 +1,7 @@
 """The ledger inside a process: the gateway's (the default), or its own (`ledger serve`), which is nothing more than
 this and a server around it.
 
-    ledger = EmbeddedLedger.open(LogConfig.from_table(table, path, "ledger.embedded"), anchors, tls)
+    ledger = EmbeddedLedger.open(config, anchors, tls)
     server = await build_server(tls, address, [*ledger.services(), ...], truth=ledger.check)
     await serve_until_signal(server, background=[ledger.run()])
 

@@ -53,10 +53,6 @@ class KeyPrime(PaillierError):
     hint = "The modulus is a prime, so anybody could decrypt. Ask the key's owner for a new key."
 
 
-class KeyIdMismatch(PaillierError):
-    hint = "The ciphertext or answer names another key than the one in use. Fetch it again under the right key."
-
-
 # --- private keys -------------------------------------------------------------------------------------------
 
 

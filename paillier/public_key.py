@@ -30,7 +30,6 @@ from paillier.errors import (
     KeyCarriesPrivateParts,
     KeyEven,
     KeyFormat,
-    KeyIdMismatch,
     KeyNotBlum,
     KeyPerfectPower,
     KeyPrime,
@@ -98,11 +97,6 @@ class PublicKey:
     def check(self) -> None:
         """Run every check of a received modulus; raises the error that names the defect (module text, design 2)."""
         _check_modulus(self.n)
-
-    def require_id(self, key_id: str) -> None:
-        """Raise `KeyIdMismatch` unless `key_id` is this key's."""
-        if key_id != self.key_id:
-            raise KeyIdMismatch("the key id named there is not this key's id")
 
     def to_phe_json(self) -> str:
         """phe's JWK form, canonical: sorted members, no white space, `kid` = key id."""

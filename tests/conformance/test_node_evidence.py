@@ -23,7 +23,7 @@ from ledger.policy import LogPolicy
 from ledger.proof import TlogProof
 from tests.conformance.strangers import HERE, node
 from tests.support.forked_log import EARLIER, LATER, forked
-from tests.support.witnessed_log import ORIGIN, log_signer, policy_text
+from tests.support.witnessed_log import ORIGIN, log_signer, policy_text, with_signatures
 from tests.vectors.ledger import generate
 
 pytestmark = pytest.mark.oracles
@@ -90,7 +90,7 @@ def of_bytes_that_are_no_entry() -> Material:
 def signed_by_two_keys() -> Material:
     fork, former = forked(3, 9, 9), log_signer("former")
     notes = [Note.parse(note) for note in (fork.honest.note(EARLIER), fork.other.note(LATER))]
-    first, second = (note.with_signatures(former.sign(note.text).line()).encode() for note in notes)
+    first, second = (with_signatures(note, former.sign(note.text).line()).encode() for note in notes)
     return Material(first, second)
 
 

@@ -48,7 +48,7 @@ from tests.conformance.published_rekor import (
     load,
     verify_signature,
 )
-from tests.support.witnessed_log import policy_text
+from tests.support.witnessed_log import policy_text, signer_from_seed, with_signatures
 
 ENTRIES = load()
 SMALL = ENTRIES[0]
@@ -181,7 +181,7 @@ def test_malleable_signature(entry: PublishedEntry) -> None:
 
 def test_our_own_signatures_have_no_such_twin() -> None:
     order = 2**252 + 27742317777372353535851937790883648493
-    signer = Signer.from_raw("log.example", SignatureType.ED25519, bytes(32))
+    signer = signer_from_seed("log.example", SignatureType.ED25519, bytes(32))
     signature = signer.sign(b"text\n").signature
     scalar = int.from_bytes(signature[32:], "little")
     signer.verifier_key.verify(b"text\n", signature)
@@ -237,13 +237,14 @@ def test_their_key_is_none_of_ours() -> None:
 def test_witness_lines_on_a_published_note_change_nothing() -> None:
     """A line by a key that the reader does not know is passed over; a second one by the log's is refused."""
     note = Note.parse(SMALL.proof.note)
-    cosigned = note.with_signatures(
+    cosigned = with_signatures(
+        note,
         Signer.generate("witness.example", SignatureType.COSIGNATURE)
         .cosign(note.text, datetime(2026, 11, 25, tzinfo=UTC))
-        .line()
+        .line(),
     )
     assert judge(SMALL.body, replace(SMALL.proof, note=cosigned.encode())).size == SMALL.size
-    twice = note.with_signatures(note.signatures[0].line())
+    twice = with_signatures(note, note.signatures[0].line())
     assert refusing_steps([(SMALL.body, replace(SMALL.proof, note=twice.encode()))]) == {Step.SIGNATURE: 1}
 
 

@@ -40,7 +40,7 @@ from gateway.policy import Policy
 from gateway.policy_bundle import PACKAGED, PolicyBundle
 from gateway.recorder import Recorder
 from gateway.request_flow import FlowParts, OnStep, RequestFlow, ScoreAnswer
-from gateway.scorecards import Scorecards
+from gateway.scorecards import JudgedScorecard, Scorecards, find_judged
 from gateway.store import key_encryption_key, migrate, requests
 from gateway.store.requests import StoredRequest
 from gateway.store.sealed_database import SealedDatabase
@@ -404,6 +404,10 @@ class House:
         with pytest.raises(ConsentgateError) as caught:
             await self.score(token, time_left, flow)
         return caught.value
+
+    async def judged(self, scorecard: str) -> JudgedScorecard:
+        """A scorecard as bank-a may have it computed now."""
+        return await self.database.run(lambda session: find_judged(session, str(self.bank), scorecard))
 
     async def stored(self, label: str = "request") -> StoredRequest:
         """What the store holds of bank-a's request with this label."""

@@ -8,30 +8,54 @@ time. Four witnesses, of whom three must cosign (> (N + f)/2 for N = 4, f = 1).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from ledger.chain import Chain
 from ledger.checkpoint import Checkpoint
 from ledger.entry import ZERO_HASH, Entry, encode, format_time, leaf_hash
 from ledger.merkle import consistency_proof, inclusion_proof, root
-from ledger.note import Note, SignatureType, Signer
-from ledger.policy import LogPolicy
+from ledger.note import Note, SignatureType, Signer, parse_signatures
+from ledger.policy import LogPolicy, WitnessedCheckpoint
 from ledger.proof import TlogProof
 from ledger.receipt import Receipt
+from ledger.verify import check_head
 
 ORIGIN = "consentgate.test/ledger"
 WITNESSES = ("tax", "customs", "courts", "regulator")
 QUORUM = WITNESSES[:3]
 
 
+def signer_from_seed(name: str, kind: SignatureType, seed: bytes) -> Signer:
+    """A key that is the same each time, from 32 bytes (RFC 8032)."""
+    return Signer(name, kind, Ed25519PrivateKey.from_private_bytes(seed))
+
+
+def with_signatures(note: Note, lines: bytes) -> Note:
+    """The same text with further signature lines."""
+    return Note(note.text, note.signatures + parse_signatures(lines))
+
+
+def extended(
+    old: Chain, leaves: Iterable[bytes], note: bytes, policy: LogPolicy
+) -> tuple[Chain, list[Entry], WitnessedCheckpoint]:
+    """A verified history grown to exactly the witnessed checkpoint in `note`, as all followers of a log do it."""
+    witnessed = policy.check(note)
+    grown, entries = old.extend(leaves)
+    check_head(grown, witnessed.checkpoint)
+    return grown, entries, witnessed
+
+
 def log_signer(label: str) -> Signer:
     """The log key that belongs to `label`, under the log's true name."""
-    return Signer.from_raw(ORIGIN, SignatureType.ED25519, _seed(f"log {label}"))
+    return signer_from_seed(ORIGIN, SignatureType.ED25519, _seed(f"log {label}"))
 
 
 def witness_signer(name: str) -> Signer:
     """A witness key; names outside WITNESSES are strangers to the policy."""
-    return Signer.from_raw(f"{name}.witness.test", SignatureType.COSIGNATURE, _seed(f"witness {name}"))
+    return signer_from_seed(f"{name}.witness.test", SignatureType.COSIGNATURE, _seed(f"witness {name}"))
 
 
 def policy_text(label: str = "the log") -> str:

@@ -50,8 +50,6 @@ from tests.support.sample_scorecard import VALUES
 from tests.support.witnessed_log import policy_text, witness_signer
 
 DEPARTMENT = "tax"
-SIZE_BEFORE_DECISIONS = 4
-"""log.opened, scorecard.approved, key.registered, consent.granted."""
 
 
 def granted_body(federation: Federation, claims: ConsentClaims, token: bytes) -> dict[str, object]:

@@ -87,7 +87,7 @@ async def test_a_reviewers_whole_way(port: Port, gateway: Command, desk: Path) -
     for _ in range(2):
         code, out, _ = await gateway("submit", "approval.jws", connected=True)
         assert (code, members(out)["kind"]) == (0, "scorecard.approved")
-    judged = await port.house.scorecards.judged_for(port.house.bank, scorecard_id)
+    judged = await port.house.judged(scorecard_id)
     assert judged.approval.approval_jws == (desk / "approval.jws").read_bytes()
 
 

@@ -144,19 +144,11 @@ def test_unknown_exception_becomes_an_incident_without_its_text():
     assert SECRET.encode() not in to_status(translated).SerializeToString()
 
 
-def test_a_package_can_register_its_own_exception():
-    class Mine(Exception):
+def test_an_exception_below_a_known_one_is_translated_like_it():
+    class OfOneStorage(ledger_errors.StorageFailed):
         pass
 
-    class MineBelow(Mine):
-        pass
-
-    error_status.register_translation(Mine, ErrorCode.STORE_UNAVAILABLE)
-    error_status.register_translation(Mine, ErrorCode.STORE_UNAVAILABLE)
-    assert translate(MineBelow()).code is ErrorCode.STORE_UNAVAILABLE
-    with pytest.raises(ValueError, match="Mine"):
-        error_status.register_translation(Mine, ErrorCode.INTERNAL)
-    del error_status._TRANSLATIONS[Mine]
+    assert translate(OfOneStorage()).code is ErrorCode.LEDGER_UNAVAILABLE
 
 
 # What a peer sends.

@@ -127,23 +127,12 @@ async def test_truth_without_answer_counts_as_no(monkeypatch: pytest.MonkeyPatch
     await health.stop()
 
 
-async def test_a_single_service_can_be_set_down(running: Loopback):
-    async with running.channel() as channel:
-        await running.server.health.set_serving(KEY_SERVICE, False)
-        assert await _status(channel, KEY_SERVICE) == NOT_SERVING
-        assert await _status(channel) == SERVING
-        await running.server.health.set_serving(KEY_SERVICE, True)
-        assert await _status(channel, KEY_SERVICE) == SERVING
-        with pytest.raises(KeyError):
-            await running.server.health.set_serving("unknown", True)
-
-
 async def test_changes_of_health_are_streamed(running: Loopback):
     """`Watch` writes its answers instead of yielding them, which the gatekeeper must let pass, too."""
     async with running.channel("officer", "o") as channel:
         watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(service=KEY_SERVICE))
         assert (await watch.read()).status == SERVING
-        await running.server.health.set_serving(KEY_SERVICE, False)
+        await running.server.health.stop()
         assert (await watch.read()).status == NOT_SERVING
         watch.cancel()
 

@@ -96,6 +96,7 @@ def test_an_embedded_ledger(tmp_path: Path) -> None:
         (REMOTE, REMOTE + EMBEDDED, "ledger"),
         (REMOTE, "[ledger]\n", "ledger"),
         (REMOTE, EMBEDDED.replace("signing_key", "key"), "ledger.embedded.signing_key"),
+        (REMOTE, EMBEDDED.replace('origin = "consentgate.test/ledger"', 'origin = ""'), "ledger.embedded.origin"),
         ("[tls]", "department_deadline_seconds = 51\n[tls]", "department_deadline_seconds"),
         ("[tls]", "minimum_departments = 0\n[tls]", "minimum_departments"),
         (

@@ -131,6 +131,6 @@ async def test_a_further_approval_between_the_steps_is_the_one_named(settled: Ho
     found = await reserve(settled, asked, proposal)
     assert found.verdict == "allow"
     assert found.allowance is not None
-    newest = await settled.scorecards.judged_for(settled.bank, settled.federation.scorecard.header.id)
+    newest = await settled.judged(settled.federation.scorecard.header.id)
     assert found.allowance.approval_jws == newest.approval.approval_jws
     assert newest.approval.claims.sequence == 2

@@ -94,7 +94,7 @@ async def test_a_first_link(house: House) -> None:
     body = parse((await house.approve(FIRST)).leaf).body
     assert (body["sequence"], body["previous"], body["scorecards"]) == (1, ZERO_HASH, [FIRST.header.id])
     assert body["members"] == ["bank-a"]
-    judged = await house.scorecards.judged_for(house.bank, FIRST.header.id)
+    judged = await house.judged(FIRST.header.id)
     assert judged.stored.id == FIRST.header.id
 
 
@@ -108,9 +108,9 @@ async def test_a_chain_grows_and_keeps_what_was_judged(house: House) -> None:
     assert sorted(body.body["scorecards"]) == sorted([FIRST.header.id, SECOND.header.id])  # type: ignore[call-overload]
     links = house.ledger.entries("scorecard.approved")
     assert links[1].body["previous"] == canonical.digest(first)
-    error = await refused(house.scorecards.judged_for(house.bank, FIRST.header.id))
+    error = await refused(house.judged(FIRST.header.id))
     assert error.code is ErrorCode.SCORECARD_NOT_APPROVED
-    await house.scorecards.judged_for(house.bank, SECOND.header.id)
+    await house.judged(SECOND.header.id)
 
 
 async def test_a_retired_scorecard_still_counts_in_the_judgement(house: House) -> None:
@@ -134,7 +134,7 @@ async def test_what_solves_a_department_is_refused(house: House) -> None:
     await ready(house, FIRST, SOLVING)
     await house.approve(FIRST)
     assert (await refused(house.approve(SOLVING))).code is ErrorCode.DISCLOSURE_REFUSED
-    assert (await refused(house.scorecards.judged_for(house.bank, SOLVING.header.id))).code
+    assert (await refused(house.judged(SOLVING.header.id))).code
 
 
 @pytest.mark.parametrize(
@@ -224,11 +224,11 @@ async def test_a_link_waits_for_the_one_before_it(house: House) -> None:
     await ready(house, FIRST, SECOND)
     house.ledger.lost = [ErrorCode.LEDGER_UNAVAILABLE]
     assert (await refused(house.approve(FIRST))).code is ErrorCode.LEDGER_UNAVAILABLE
-    error = await refused(house.scorecards.judged_for(house.bank, FIRST.header.id))
+    error = await refused(house.judged(FIRST.header.id))
     assert error.code is ErrorCode.SCORECARD_NOT_APPROVED, "a link counts once the ledger has it"
     await house.approve(SECOND)
     assert [entry.body["sequence"] for entry in house.ledger.entries("scorecard.approved")] == [1, 2]
-    await house.scorecards.judged_for(house.bank, FIRST.header.id)
+    await house.judged(FIRST.header.id)
 
 
 async def test_minimum_departments_are_the_operators_choice(house: House) -> None:

@@ -7,9 +7,9 @@ import pytest
 from ledger.checkpoint import Checkpoint, open_checkpoint, open_signed
 from ledger.errors import CheckpointInvalid, LogMismatch, SignatureInvalid
 from ledger.merkle import EMPTY_ROOT, MAX_TREE
-from ledger.note import Note, SignatureType, Signer
+from ledger.note import Note, SignatureType
 from tests.support.sample_log import COSIGNED_AT
-from tests.support.witnessed_log import ORIGIN, log_signer, witness_signer
+from tests.support.witnessed_log import ORIGIN, log_signer, signer_from_seed, witness_signer
 
 CHECKPOINT = Checkpoint(ORIGIN, 1235, bytes(range(32)))
 LOG, FORMER = log_signer("the log"), log_signer("its former key")
@@ -52,7 +52,7 @@ def test_malformed(text: bytes) -> None:
 
 def test_a_key_signs_only_for_its_own_origin() -> None:
     with pytest.raises(LogMismatch):
-        CHECKPOINT.sign(Signer.from_raw("other.test/ledger", SignatureType.ED25519, bytes(32)))
+        CHECKPOINT.sign(signer_from_seed("other.test/ledger", SignatureType.ED25519, bytes(32)))
 
 
 def test_absent_and_false_signatures() -> None:

@@ -40,7 +40,7 @@ from ledger.note import Note, SignatureType, Signer
 from ledger.policy import LogPolicy
 from ledger.proof import TlogProof
 from tests.support.forked_log import EARLIER, LATER, ForkedLog, forked
-from tests.support.witnessed_log import QUORUM, WitnessedLog, log_signer, policy_text
+from tests.support.witnessed_log import QUORUM, WitnessedLog, log_signer, policy_text, with_signatures
 
 POLICY = LogPolicy.parse(policy_text())
 
@@ -383,7 +383,7 @@ def test_a_log_that_signed_with_two_keys_is_read_as_it_was_made(tmp_path: Path) 
     """Whatever the order in which the maker's policy lists them: keys.txt has its own."""
     material, former = same_size(), log_signer("former")
     notes = [Note.parse(note) for note in (material.first, material.second)]
-    both = [note.with_signatures(former.sign(note.text).line()).encode() for note in notes]
+    both = [with_signatures(note, former.sign(note.text).line()).encode() for note in notes]
     added = f"log {former.verifier_key}\n"
     for number, text in enumerate((added + policy_text(), policy_text() + added)):
         policy = LogPolicy.parse(text)

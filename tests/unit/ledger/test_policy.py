@@ -10,7 +10,7 @@ from ledger.errors import PolicyInvalid, QuorumNotMet, SignatureInvalid
 from ledger.note import Note
 from ledger.policy import MAX_LINES, LogPolicy
 from tests.support.sample_log import COSIGNED_AT, sample_log
-from tests.support.witnessed_log import ORIGIN, WITNESSES, log_signer, policy_text, witness_signer
+from tests.support.witnessed_log import ORIGIN, WITNESSES, log_signer, policy_text, with_signatures, witness_signer
 from tests.vectors.ledger.policies import GOOD_POLICIES
 
 LOG = sample_log()
@@ -110,8 +110,8 @@ def test_every_listed_log_key_that_signed_must_verify() -> None:
     former, present = log_signer("former"), log_signer("the log")
     keys = [f"log {signer.verifier_key}\n" for signer in (former, present)]
     note = Note.parse(LOG.note(COSIGNED_AT))
-    both = note.with_signatures(former.sign(note.text).line()).encode()
-    false = note.with_signatures(former.sign(b"another text\n").line()).encode()
+    both = with_signatures(note, former.sign(note.text).line()).encode()
+    false = with_signatures(note, former.sign(b"another text\n").line()).encode()
     for lines in (keys, keys[::-1]):
         policy = LogPolicy.parse("".join(lines) + "quorum none\n")
         assert policy.check(both).checkpoint.size == len(LOG.leaves)

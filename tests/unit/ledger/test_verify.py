@@ -8,9 +8,9 @@ from ledger.chain import Chain
 from ledger.errors import ConsistencyInvalid, LedgerError, LogMismatch, QuorumNotMet, SignatureInvalid
 from ledger.policy import LogPolicy
 from ledger.receipt import AppendReceipt, Receipt
-from ledger.verify import VERIFY_CHUNK, name_leaves, verify_extension, verify_leaves, verify_receipt
+from ledger.verify import VERIFY_CHUNK, name_leaves, verify_leaves, verify_receipt
 from tests.support.sample_log import COSIGNED_AT, OPENED_AT, sample_log
-from tests.support.witnessed_log import ORIGIN, WitnessedLog
+from tests.support.witnessed_log import ORIGIN, WitnessedLog, extended
 from tests.vectors.ledger.policies import GOOD_POLICIES
 
 LOG = sample_log()
@@ -51,10 +51,10 @@ def test_without_quorum_a_receipt_proves_too_little() -> None:
 
 def test_extension_up_to_a_checkpoint() -> None:
     start, _ = Chain(ORIGIN).extend(LOG.leaves[:4])
-    grown, entries, witnessed = verify_extension(start, LOG.leaves[4:], NOTE, LOG.policy)
+    grown, entries, witnessed = extended(start, LOG.leaves[4:], NOTE, LOG.policy)
     assert (grown.size, len(entries)) == (len(LOG.leaves), len(LOG.leaves) - 4)
     assert witnessed.checkpoint.root == grown.root()
-    unchanged, none, _ = verify_extension(grown, [], LOG.note(COSIGNED_AT), LOG.policy)
+    unchanged, none, _ = extended(grown, [], LOG.note(COSIGNED_AT), LOG.policy)
     assert (unchanged, none) == (grown, [])
 
 
@@ -65,7 +65,7 @@ def test_extension_up_to_a_checkpoint() -> None:
 def test_extension_must_reach_exactly_the_checkpoint(leaves: list[bytes], message: str) -> None:
     start, _ = Chain(ORIGIN).extend(LOG.leaves[:4])
     with pytest.raises(ConsistencyInvalid, match=message):
-        verify_extension(start, leaves, NOTE, LOG.policy)
+        extended(start, leaves, NOTE, LOG.policy)
 
 
 def test_a_fork_is_no_extension() -> None:
@@ -74,12 +74,12 @@ def test_a_fork_is_no_extension() -> None:
     fork.append("erasure.performed", {"subject": "00" * 16}, OPENED_AT)
     start, _ = Chain(ORIGIN).extend(LOG.leaves[:1])
     with pytest.raises(ConsistencyInvalid, match="root"):
-        verify_extension(start, LOG.leaves[1:2], fork.note(COSIGNED_AT), LOG.policy)
+        extended(start, LOG.leaves[1:2], fork.note(COSIGNED_AT), LOG.policy)
 
 
 def test_checkpoint_of_another_log() -> None:
     with pytest.raises(LogMismatch):
-        verify_extension(Chain("other.test/ledger"), [], NOTE, LOG.policy)
+        extended(Chain("other.test/ledger"), [], NOTE, LOG.policy)
 
 
 def test_report() -> None:

@@ -28,7 +28,7 @@ from ledger.note import Note, SignatureType, Signer
 from ledger.policy import LogPolicy
 from ledger.witness import Witness
 from tests.support.running_log import POLICY
-from tests.support.witnessed_log import ORIGIN, WitnessedLog, log_signer, witness_signer
+from tests.support.witnessed_log import ORIGIN, WitnessedLog, log_signer, with_signatures, witness_signer
 
 NOW = datetime(2026, 11, 24, 12, 0, 30, 999999, tzinfo=UTC)
 
@@ -63,7 +63,7 @@ def witness(path: Path) -> Witness:
 def test_a_cosignature_verifies_and_bears_the_time(witness: Witness) -> None:
     note = head(history(3), 3)
     line = witness.add_checkpoint(0, [], note)
-    times = POLICY.cosignatures(Note.parse(note).with_signatures(line))
+    times = POLICY.cosignatures(with_signatures(Note.parse(note), line))
     assert times == {"tax": NOW.replace(microsecond=0)}
     assert witness.known_size() == 3
 
@@ -335,7 +335,7 @@ def test_the_clock_is_the_witnesss_own(path: Path) -> None:
     witness = Witness(witness_signer("tax"), POLICY.logs, path, lambda: next(moments))
     note = head(history(1), 1)
     first, second = witness.add_checkpoint(0, [], note), witness.add_checkpoint(1, [], note)
-    times = [POLICY.cosignatures(Note.parse(note).with_signatures(line))["tax"] for line in (first, second)]
+    times = [POLICY.cosignatures(with_signatures(Note.parse(note), line))["tax"] for line in (first, second)]
     assert times[1] - times[0] == timedelta(seconds=5)
 
 
@@ -359,7 +359,7 @@ def test_a_witness_whose_clock_was_set_back_still_cosigns_one_history(path: Path
     log = history(3)
     witness.add_checkpoint(0, [], head(log, 2))
     line = witness.add_checkpoint(2, proof(log, 2, 3), head(log, 3))
-    note = Note.parse(head(log, 3)).with_signatures(line)
+    note = with_signatures(Note.parse(head(log, 3)), line)
     assert POLICY.cosignatures(note)["tax"] == (NOW - timedelta(hours=1)).replace(microsecond=0)
     with pytest.raises(WitnessConflict):
         witness.add_checkpoint(2, proof(log, 2, 3), head(log, 3))

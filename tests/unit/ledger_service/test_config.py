@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from consentgate.errors import ConsentgateError, ErrorCode
-from ledger_service.config import LedgerConfig, LogConfig, WitnessConfig
+from ledger_service.config import LedgerConfig, WitnessConfig
 from tests.support.ledger_folder import write_ledger, write_witness
 from tests.support.witnessed_log import ORIGIN, WITNESSES
 
@@ -64,12 +64,3 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         with pytest.raises(ConsentgateError) as caught:
             load(tmp_path / "none.toml")
         assert caught.value.field == str(tmp_path / "none.toml")
-
-
-def test_the_part_that_a_gateway_embeds(tmp_path: Path) -> None:
-    table = {"origin": "o", "signing_key": "k", "database": "sqlite:///l.db", "second_place": "s"}
-    config = LogConfig.from_table(table, tmp_path / "gateway.toml", "ledger.embedded")
-    assert config.database == f"sqlite:///{tmp_path / 'l.db'}"
-    with pytest.raises(ConsentgateError) as caught:
-        LogConfig.from_table({**table, "origin": ""}, tmp_path / "gateway.toml", "ledger.embedded")
-    assert str(caught.value.field) == f"{tmp_path / 'gateway.toml'}: ledger.embedded.origin"

@@ -9,11 +9,10 @@ import pytest
 
 from consentgate.v1 import ledger_pb2, ledger_pb2_grpc
 from ledger.chain import Chain
-from ledger.verify import verify_extension
 from ledger_service import servicer
 from tests.support.ledger_server import DEPARTMENT, ServedLedger
 from tests.support.running_log import KIND, POLICY, transition
-from tests.support.witnessed_log import ORIGIN
+from tests.support.witnessed_log import ORIGIN, extended
 
 Answer = ledger_pb2.TailResponse
 
@@ -37,7 +36,7 @@ class Follower:
         self.messages += 1
         self._pending += message.leaves
         if message.checkpoint:
-            self.chain, _, _ = verify_extension(self.chain, self._pending, message.checkpoint, POLICY)
+            self.chain, _, _ = extended(self.chain, self._pending, message.checkpoint, POLICY)
             self._pending = []
         return message
 

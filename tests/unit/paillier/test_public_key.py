@@ -80,12 +80,6 @@ def test_a_key_is_an_immutable_value(public: PublicKey) -> None:
         public.n = mpz(3)  # type: ignore[misc]
 
 
-def test_require_id_refuses_another_keys_id(public: PublicKey) -> None:
-    public.require_id(public.key_id)
-    with pytest.raises(errors.KeyIdMismatch):
-        public.require_id(other_key_2048().public.key_id)
-
-
 def test_phe_form_round_trip_and_phe_reads_it(public: PublicKey) -> None:
     text = public.to_phe_json()
     assert PublicKey.from_phe_json(text) == public

@@ -6,9 +6,9 @@ import base64
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ledger.note import Note, SignatureType, Signer
+from ledger.note import Note, SignatureType
 from tests.support.sample_log import COSIGNED_AT
-from tests.support.witnessed_log import ORIGIN, QUORUM, WitnessedLog, log_signer, witness_signer
+from tests.support.witnessed_log import ORIGIN, QUORUM, WitnessedLog, log_signer, signer_from_seed, witness_signer
 from tests.vectors.ledger.log import other_spelling
 
 
@@ -89,5 +89,5 @@ def _late(text: bytes) -> bytes:
 def _witness_as_log(text: bytes, lines: list[bytes]) -> bytes:
     """The log's key as a witness key: same key, other type, hence another key id."""
     seed = log_signer("the log").private.private_bytes_raw()
-    signer = Signer.from_raw(ORIGIN, SignatureType.COSIGNATURE, seed)
+    signer = signer_from_seed(ORIGIN, SignatureType.COSIGNATURE, seed)
     return text + b"\n" + signer.cosign(text, COSIGNED_AT).line() + b"".join(lines[1:])
