@@ -25,10 +25,10 @@ from consentgate.terminal import ExitCode, confirm, show, working
 from consentgate.tls import TlsFiles
 from department_adapter.config import AdapterConfig
 from department_adapter.erasure import ELSEWHERE, Erased, Proof, erase, prove
+from department_adapter.ledger_feed import GrpcFeed
 from department_adapter.state import migrate
 from department_adapter.state import tail as positions
 from department_adapter.subject_record import SubjectRecord, read_record
-from department_adapter.tail import GrpcFeed
 
 Result = TypeVar("Result")
 _OLD = "The state is not there yet, or of an older program: start the adapter once."

@@ -22,8 +22,8 @@ from consentgate.anchors import Anchors
 from consentgate.database import Database
 from consentgate.errors import ConsentgateError, ErrorCode
 from department_adapter.config import SQLITE_FILE, AdapterConfig
-from department_adapter.projection import TEACHING, Lesson, project, touched
-from department_adapter.state import migrate, subjects
+from department_adapter.learned import Learned
+from department_adapter.state import migrate
 from department_adapter.state import tail as store
 from department_adapter.state.models import (
     Base,
@@ -36,7 +36,6 @@ from department_adapter.state.models import (
 from department_adapter.state.tail import Position
 from ledger.chain import Chain
 from ledger.errors import ConsistencyInvalid
-from ledger.history import subject_of
 from ledger.policy import WitnessedCheckpoint
 from ledger.replay import ReplayedEntry, closed_pieces, replay
 from ledger_service.local_log import opened_log
@@ -141,15 +140,10 @@ def compare(state: Database, fresh: Database, position: Position) -> Rebuilt:
 
 
 def _write(session: Session, entries: Sequence[ReplayedEntry]) -> None:
-    lessons = [Lesson(item.entry, item.leaf_hash.hex()) for item in entries if item.entry.kind in TEACHING]
-    facts = store.load_facts(session, touched(lessons))
-    store.save_facts(session, facts, project(facts, lessons, EVERY_DECISION), EVERY_DECISION)
-    histories: dict[str, bytearray] = {}
+    learned = Learned(EVERY_DECISION)
     for item in entries:
-        subject = subject_of(item.entry)
-        if subject is not None:
-            histories.setdefault(subject, bytearray()).extend(item.leaf_hash)
-    subjects.extend_histories(session, histories)
+        learned.add(item.entry, item.leaf_hash)
+    learned.write(session, EVERY_DECISION)
 
 
 Row = tuple[Any, ...]

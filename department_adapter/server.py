@@ -30,6 +30,7 @@ from department_adapter.catalogue import Catalogue
 from department_adapter.config import AdapterConfig, WitnessTable
 from department_adapter.encryption import Encryption
 from department_adapter.histories import Histories
+from department_adapter.ledger_feed import GrpcFeed
 from department_adapter.mapping import Mapping
 from department_adapter.recipient_keys import RecipientKeys
 from department_adapter.refused import RefusedHistory
@@ -41,7 +42,7 @@ from department_adapter.servicers.revocations import RevocationServicer
 from department_adapter.sources.interface import Source
 from department_adapter.sources.opening import open_source
 from department_adapter.state import answers, migrate
-from department_adapter.tail import GrpcFeed, Tail
+from department_adapter.tail import Tail
 from ledger.errors import KeyInvalid
 from ledger.note import SignatureType
 from ledger.refused import Refusals

@@ -15,9 +15,9 @@ from datetime import UTC, datetime
 
 from consentgate.anchors import Anchors
 from consentgate.errors import ConsentgateError, ErrorCode
+from department_adapter.ledger_feed import Extension, LedgerFeed
 from department_adapter.projection import TERMINAL, ConsentFact, Lesson, Projection, project
 from department_adapter.state.tail import Position
-from department_adapter.tail import Extension, LedgerFeed
 from ledger.chain import Chain
 from ledger.entry import Entry, leaf_hash
 from ledger.errors import ConsistencyInvalid, LedgerError, QuorumNotMet

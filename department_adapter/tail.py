@@ -18,108 +18,40 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import aclosing, suppress
+from collections.abc import Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
 
-import grpc
 import structlog
 from sqlalchemy.orm import Session
 
 from consentgate.anchors import Anchors
-from consentgate.convert import receipt_from_message
 from consentgate.database import Database
-from consentgate.error_status import from_rpc_error, translate
+from consentgate.error_status import translate
 from consentgate.errors import ConsentgateError, ErrorCode
-from consentgate.v1 import ledger_pb2, ledger_pb2_grpc
-from department_adapter.projection import TEACHING, Lesson, project, touched
+from department_adapter.growing_chain import GrowingChain
+from department_adapter.learned import Learned
+from department_adapter.ledger_feed import LedgerFeed, closing_checkpoint
 from department_adapter.refused import RefusedHistory
 from department_adapter.state import subjects
 from department_adapter.state import tail as store
 from department_adapter.state.subjects import VerifiedPrefix
 from department_adapter.state.tail import Position
 from ledger.chain import Chain
-from ledger.entry import Entry, format_time, leaf_hash
-from ledger.errors import ConsistencyInvalid, LedgerError, QuorumNotMet
-from ledger.history import subject_of
+from ledger.entry import format_time
+from ledger.errors import LedgerError, QuorumNotMet
 from ledger.policy import WitnessedCheckpoint
-from ledger.receipt import Receipt
-from ledger.verify import check_head
 
 REMEMBER_DECISIONS = timedelta(minutes=15)
 """Decisions live 60 s; the rest allows for clocks and for a gateway that dates its leaves."""
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 3.0
 """Before the stream is opened again: doubled from the first to the longest, with jitter."""
-SILENCE_SECONDS = 15.0
-"""Without any message, although the ledger sends a fresh checkpoint every other second: the stream is dead."""
-
-RECEIPT_SECONDS = 5.0
-"""Deadline of the question that a refused history is asked."""
-CLOSING_MESSAGES = 10_000
-"""After a leaf that does not fit, so many messages are looked through for the checkpoint that signs it: ten million
-leaves, as many as a catch-up may bring before it.
-"""
-
 INTERRUPTIONS = frozenset({ErrorCode.LEDGER_UNAVAILABLE, ErrorCode.STORE_UNAVAILABLE})
 """Trouble that says nothing about the history itself."""
 
 _log = structlog.get_logger("department_adapter.tail")
-
-
-@dataclass(frozen=True)
-class Extension:
-    """Leaves that follow the ones before, and, where the catch-up reached it, the checkpoint that closes them."""
-
-    leaves: Sequence[bytes]
-    checkpoint: bytes
-
-
-class LedgerFeed(Protocol):
-    """Where extensions come from."""
-
-    def follow(self, start: int) -> AsyncGenerator[Extension, None]:
-        """Everything from index `start` on; raises LEDGER_UNAVAILABLE for whatever comes between."""
-        ...
-
-    async def receipt(self, index: int) -> Receipt:
-        """The entry at an index with its inclusion in the newest tree, unverified; raises a ConsentgateError."""
-        ...
-
-
-class GrpcFeed:
-    """`LedgerService.Tail` over a channel."""
-
-    def __init__(self, channel: grpc.aio.Channel) -> None:
-        self._stub = ledger_pb2_grpc.LedgerServiceStub(channel)
-
-    async def follow(self, start: int) -> AsyncGenerator[Extension, None]:
-        """As in the protocol; a stream that is silent for too long counts as broken."""
-        call = self._stub.Tail(ledger_pb2.TailRequest(start=start))
-        try:
-            while True:
-                async with asyncio.timeout(SILENCE_SECONDS):
-                    response = await call.read()
-                if not isinstance(response, ledger_pb2.TailResponse):  # grpc.aio.EOF
-                    return
-                yield Extension(list(response.leaves), response.checkpoint)
-        except TimeoutError as error:
-            raise ConsentgateError(ErrorCode.LEDGER_UNAVAILABLE, private="silent") from error
-        except grpc.aio.AioRpcError as error:
-            raise ConsentgateError(ErrorCode.LEDGER_UNAVAILABLE, private=str(from_rpc_error(error).code)) from error
-        finally:
-            call.cancel()
-
-    async def receipt(self, index: int) -> Receipt:
-        """As in the protocol."""
-        try:
-            request = ledger_pb2.GetReceiptRequest(index=index)
-            answer = await self._stub.GetReceipt(request, timeout=RECEIPT_SECONDS)
-        except grpc.aio.AioRpcError as error:
-            raise from_rpc_error(error) from error
-        return receipt_from_message(answer.receipt)
 
 
 @dataclass(frozen=True)
@@ -219,7 +151,7 @@ class Tail:
                 try:
                     witnessed = await asyncio.to_thread(growing.take, extension, self._anchors)
                 except (LedgerError, ConsentgateError):
-                    await self._hold_against(await _closing(extension, extensions))
+                    await self._hold_against(await closing_checkpoint(extension, extensions))
                     raise
                 if witnessed is None:
                     continue
@@ -228,8 +160,11 @@ class Tail:
                 await self._publish(witnessed, extension.checkpoint)
                 growing = self._grow()
 
-    def _grow(self) -> _Growing:
-        return _Growing(self._position.chain, self._clock() - REMEMBER_DECISIONS, self._prefix)
+    def _grow(self) -> GrowingChain:
+        return GrowingChain(self._position.chain, Learned(self._decisions_since()), self._prefix)
+
+    def _decisions_since(self) -> str:
+        return format_time(self._clock() - REMEMBER_DECISIONS)
 
     async def _resume(self) -> None:
         """The stored position, which another adapter on the same state may have moved."""
@@ -239,18 +174,16 @@ class Tail:
         if stored is not None:
             self._position = stored
 
-    async def _advance(self, growing: _Growing, note: bytes) -> None:
+    async def _advance(self, growing: GrowingChain, note: bytes) -> None:
         """Position and projection in one transaction; raises when another adapter moved them meanwhile."""
         before, after = self._position, Position(growing.chain, note)
-        since = format_time(self._clock() - REMEMBER_DECISIONS)
+        since = self._decisions_since()
 
         def write(session: Session) -> bool:
             stored = store.load_position(session)
             if (stored or Position(Chain(self._origin), b"")).chain.size != before.chain.size:
                 return False
-            facts = store.load_facts(session, touched(growing.lessons))
-            store.save_facts(session, facts, project(facts, growing.lessons, since), since)
-            subjects.extend_histories(session, growing.subjects)
+            growing.learned.write(session, since)
             subjects.forget_prefix(session)
             store.save_position(session, after)
             return True
@@ -290,64 +223,6 @@ class Tail:
         async with self._changed:
             self._fault = self._kept_fault() or error.code
             self._changed.notify_all()
-
-
-class _Growing:
-    """The known chain with leaves that no checkpoint covers yet. Nothing of it counts before `close`.
-
-    Of entries only those that teach are kept, and of those about a subject the hash, so that a long catch-up needs
-    little memory. `prefix` is history that was verified before: this one must lead through it.
-    """
-
-    def __init__(self, chain: Chain, decisions_since: datetime, prefix: VerifiedPrefix | None = None) -> None:
-        self.chain = chain
-        self.lessons: list[Lesson] = []
-        self.subjects: dict[str, bytearray] = {}
-        self._prefix = prefix
-        self._decisions_since = format_time(decisions_since)
-
-    def take(self, extension: Extension, anchors: Anchors) -> WitnessedCheckpoint | None:
-        """Adds and, where there is a checkpoint, closes; raises what either does."""
-        self.add(extension.leaves)
-        return self.close(extension.checkpoint, anchors) if extension.checkpoint else None
-
-    def add(self, leaves: Sequence[bytes]) -> None:
-        """Raises a LedgerError for a leaf that does not continue the chain."""
-        self.chain, entries = self.chain.extend(leaves)
-        for leaf, entry in zip(leaves, entries, strict=True):
-            self._keep(entry, leaf_hash(leaf))
-
-    def _keep(self, entry: Entry, digest: bytes) -> None:
-        subject = subject_of(entry)
-        if subject is not None:
-            self.subjects.setdefault(subject, bytearray()).extend(digest)
-        recent = entry.kind != "query.decision" or entry.ts >= self._decisions_since
-        if entry.kind in TEACHING and recent:
-            self.lessons.append(Lesson(entry, digest.hex()))
-        if self._prefix is not None and entry.seq == self._prefix.size - 1 and digest.hex() != self._prefix.last:
-            raise ConsistencyInvalid(f"leaf {entry.seq} is not the one that was verified before the upgrade")
-
-    def close(self, note: bytes, anchors: Anchors) -> WitnessedCheckpoint:
-        """The checkpoint, when it is witnessed and the head of exactly this chain; raises a LedgerError otherwise."""
-        witnessed = anchors.log_policy.check(note)
-        if witnessed.cosigned_at is None:
-            raise ConsentgateError(ErrorCode.LEDGER_QUORUM, field="tail", private="the policy names no quorum")
-        check_head(self.chain, witnessed.checkpoint)
-        if self._prefix is not None and self.chain.size < self._prefix.size:
-            raise ConsistencyInvalid("the log is shorter than what was verified before the upgrade")
-        return witnessed
-
-
-async def _closing(refused: Extension, later: AsyncGenerator[Extension, None]) -> bytes:
-    """The checkpoint that signs a refused extension: its own, or the next one; empty when there is none."""
-    if refused.checkpoint:
-        return refused.checkpoint
-    with suppress(ConsentgateError):
-        for _ in range(CLOSING_MESSAGES):
-            extension = await anext(later, None)
-            if extension is None or extension.checkpoint:
-                return b"" if extension is None else extension.checkpoint
-    return b""
 
 
 def _understood(error: Exception) -> ConsentgateError:

@@ -21,9 +21,10 @@ from consentgate.anchors import Anchors
 from consentgate.database import Database
 from consentgate.errors import ConsentgateError, ErrorCode
 from consentgate.terminal import ExitCode
+from department_adapter.ledger_feed import GrpcFeed
 from department_adapter.refused import RefusedHistory
 from department_adapter.state import migrate
-from department_adapter.tail import GrpcFeed, Tail
+from department_adapter.tail import Tail
 from ledger.evidence import Verdict
 from ledger.receipt import Receipt
 from ledger.refused import Refusals

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from consentgate.errors import ConsentgateError, ErrorCode
+from department_adapter.ledger_feed import Extension
 from department_adapter.projection import Lesson
-from department_adapter.tail import Extension
 from ledger.entry import ZERO_HASH, leaf_hash, parse
 from ledger.receipt import Receipt
 from tests.support.federation import NOW, hex16

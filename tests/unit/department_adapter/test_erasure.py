@@ -11,13 +11,13 @@ from consentgate.database import Database
 from consentgate.errors import ConsentgateError, ErrorCode
 from consentgate.statements import TransitionAction
 from department_adapter.erasure import Erased, Proof, erase, prove
+from department_adapter.ledger_feed import Extension
 from department_adapter.state import answers, restrictions
 from department_adapter.state.answers import Answer, Reservation
 from department_adapter.state.erasures import Held
 from department_adapter.state.restrictions import DirectRestriction
 from department_adapter.state.tail import Position
 from department_adapter.subject_record import STALE_CHECKPOINTS, SubjectRecord, read_record
-from department_adapter.tail import Extension
 from ledger.chain import Chain
 from tests.support.federation import NOW, Federation, company_code, hex16
 from tests.support.witnessed_log import WitnessedLog

@@ -19,11 +19,12 @@ from consentgate.errors import ConsentgateError, ErrorCode
 from consentgate.history import verify_history
 from department_adapter import tail as tail_module
 from department_adapter.histories import Histories
+from department_adapter.ledger_feed import Extension
 from department_adapter.state import migrate
 from department_adapter.state import subjects as store
 from department_adapter.state import tail as positions
 from department_adapter.state.subjects import VerifiedPrefix
-from department_adapter.tail import Extension, Tail
+from department_adapter.tail import Tail
 from ledger.entry import leaf_hash
 from tests.support.federation import NOW, Federation, hex16
 from tests.support.subject_histories import history_of

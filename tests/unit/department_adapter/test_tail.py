@@ -11,10 +11,10 @@ import pytest
 
 from consentgate.database import Database
 from consentgate.errors import ConsentgateError, ErrorCode
-from department_adapter import tail as tail_module
+from department_adapter.ledger_feed import Extension
 from department_adapter.projection import ConsentState
 from department_adapter.state import tail as store
-from department_adapter.tail import REMEMBER_DECISIONS, Extension, Tail
+from department_adapter.tail import REMEMBER_DECISIONS, Status, Tail
 from ledger.entry import leaf_hash
 from tests.support.federation import NOW, Federation
 from tests.unit.department_adapter.ledger_entries import CONSENT, LogFeed, decided, granted, moved
@@ -161,7 +161,7 @@ async def test_state_that_fails_is_no_fault_and_nothing_moves(
     monkeypatch.setattr(setting.state, "run", broken)
     async with setting.running():
         await asyncio.sleep(0.05)
-        assert setting.tail.status == tail_module.Status(0, None, None)
+        assert setting.tail.status == Status(0, None, None)
         monkeypatch.undo()
         await until(lambda: setting.tail.status.size == 1)
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from consentgate.errors import ConsentgateError, ErrorCode
+from department_adapter.ledger_feed import Extension
 from department_adapter.projection import ConsentState
-from department_adapter.tail import Extension
 from ledger.evidence import Material, Told, Verdict, judge
 from ledger.evidence_material import read_material
 from ledger.refused import Refusals
