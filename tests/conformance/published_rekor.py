@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -112,11 +111,3 @@ def public_key() -> ec.EllipticCurvePublicKey:
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
         raise TypeError("the fixture's key is not of curve P-256")
     return key
-
-
-def flipped(data: bytes) -> Iterator[bytes]:
-    """The data with one bit changed, for each of its bits."""
-    for bit in range(len(data) * 8):
-        mutated = bytearray(data)
-        mutated[bit // 8] ^= 1 << bit % 8
-        yield bytes(mutated)

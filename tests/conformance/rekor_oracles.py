@@ -11,18 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from ledger.proof import TlogProof
-from tests.conformance.strangers import HERE, node, npm_packages
+from tests.conformance.strangers import HERE, module, node, npm_packages
 
-sigstore = pytest.importorskip("sigstore", reason="sigstore is of the extra `oracles`")
-checkpoints = pytest.importorskip("sigstore._internal.rekor.checkpoint")
-merkle = pytest.importorskip("sigstore._internal.merkle")
-trust = pytest.importorskip("sigstore._internal.trust")
-models = pytest.importorskip("sigstore.models")
-rekor = pytest.importorskip("sigstore_models.rekor.v1")
-common = pytest.importorskip("sigstore_models.common.v1")
+sigstore = module("sigstore")
+checkpoints = module("sigstore._internal.rekor.checkpoint")
+merkle = module("sigstore._internal.merkle")
+trust = module("sigstore._internal.trust")
+models = module("sigstore.models")
+rekor = module("sigstore_models.rekor.v1")
+common = module("sigstore_models.common.v1")
 
 
 def encoded(data: bytes) -> str:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from importlib import import_module
 from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
 
@@ -18,11 +20,19 @@ NODE_MODULES = HERE.parents[1] / "build" / "oracles" / "node_modules"
 """Made by `make build/oracles/node_modules`, as pinned in oracles/package-lock.json."""
 
 
-def absent(what: str) -> None:
-    """Skips, or fails where everything has to be there."""
+def absent(what: str) -> NoReturn:
+    """Skips, or fails where everything has to be there; a whole module when it is called at its head."""
     if os.environ.get("CONSENTGATE_ORACLES") == "required":
         pytest.fail(f"{what} is absent")
-    pytest.skip(f"{what} is absent: `make e2e` installs it")
+    pytest.skip(f"{what} is absent: `make e2e` installs it", allow_module_level=True)
+
+
+def module(name: str) -> Any:
+    """A Python module of theirs (extra `oracles`)."""
+    try:
+        return import_module(name)
+    except ModuleNotFoundError:
+        absent(name)
 
 
 def program(name: str) -> str:

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
 from pathlib import Path
 
 import pytest
 
 from ledger.entry import leaf_hash
 from ledger.merkle import consistency_proof, inclusion_proof, root
+from tests.conformance.strangers import module
+from tests.support.flipped_bits import flipped
 from tests.support.sample_log import COSIGNED_AT, export_log, sample_log
 from tests.support.witnessed_log import QUORUM, log_signer, witness_signer
 
-aics = pytest.importorskip("aics_tlog", reason="aics-tlog needs Python 3.12 (extra `oracles`)")
+if sys.version_info < (3, 12):
+    pytest.skip("aics-tlog needs Python 3.12", allow_module_level=True)
+aics = module("aics_tlog")
 
 pytestmark = pytest.mark.oracles
-
-
-def flipped(data: bytes) -> Iterator[bytes]:
-    for bit in range(len(data) * 8):
-        mutated = bytearray(data)
-        mutated[bit // 8] ^= 1 << bit % 8
-        yield bytes(mutated)
 
 
 def accepts(note: bytes) -> bool:

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from ledger_service.report.summary import Summary
+from tests.conformance.strangers import module
 from tests.support.report_files import ReportHouse
 from tests.support.sample_log import export_log, sample_log
 
 # ruff: noqa: S608 - every word of these questions stands here
-duckdb = pytest.importorskip("duckdb", reason="duckdb is of the extra `oracles`")
+duckdb = module("duckdb")
 
 pytestmark = pytest.mark.oracles
 

@@ -16,15 +16,17 @@ import pytest
 
 from ledger.entry import leaf_hash
 from ledger.merkle import consistency_proof, inclusion_proof, root, verify_consistency, verify_inclusion
+from tests.conformance.strangers import module
+from tests.support.flipped_bits import flipped
 from tests.support.sample_log import sample_log
 from tests.vectors.ledger import rfc6962
 
-scitt = pytest.importorskip("scitt_cose", reason="scitt-cose is of the extra `oracles`")
-tlog = pytest.importorskip("tlog_scales.tlog", reason="tlog-scales is of the extra `oracles`")
-sigstore_merkle = pytest.importorskip("sigstore._internal.merkle", reason="sigstore is of the extra `oracles`")
-sigstore_models = pytest.importorskip("sigstore.models")
-rekor = pytest.importorskip("sigstore_models.rekor.v1")
-common = pytest.importorskip("sigstore_models.common.v1")
+scitt = module("scitt_cose")
+tlog = module("tlog_scales.tlog")
+sigstore_merkle = module("sigstore._internal.merkle")
+sigstore_models = module("sigstore.models")
+rekor = module("sigstore_models.rekor.v1")
+common = module("sigstore_models.common.v1")
 
 pytestmark = pytest.mark.oracles
 
@@ -95,14 +97,6 @@ each_consistency = pytest.mark.parametrize("holds", CONSISTENCY.values(), ids=CO
 LEAVES = sample_log().leaves
 HASHES = [leaf_hash(leaf) for leaf in LEAVES]
 ROOTS = [root(HASHES[:size]) for size in range(len(HASHES) + 1)]
-
-
-def flipped(data: bytes) -> Iterator[bytes]:
-    """The data with each of its bits flipped in turn."""
-    for bit in range(len(data) * 8):
-        mutated = bytearray(data)
-        mutated[bit // 8] ^= 1 << bit % 8
-        yield bytes(mutated)
 
 
 def flipped_numbers(number: int) -> Iterator[int]:

@@ -10,6 +10,7 @@ import pytest
 
 from ledger.errors import LedgerError
 from ledger.note import Note, SignatureType, VerifierKey
+from tests.support.flipped_bits import flipped
 
 pytestmark = pytest.mark.oracles
 
@@ -35,11 +36,9 @@ def signed_text(note: bytes) -> bytes:
 
 def test_published_note_is_accepted_and_no_flipped_bit_of_it() -> None:
     assert signed_text(NOTE).startswith(b"If you think")
-    for bit in range(len(NOTE) * 8):
-        mutated = bytearray(NOTE)
-        mutated[bit // 8] ^= 1 << bit % 8
+    for mutated in flipped(NOTE):
         with pytest.raises(LedgerError):
-            signed_text(bytes(mutated))
+            signed_text(mutated)
 
 
 def test_published_key_is_read_and_written() -> None:

@@ -43,11 +43,11 @@ from tests.conformance.published_rekor import (
     PublishedEntry,
     Refused,
     Step,
-    flipped,
     judge,
     load,
     verify_signature,
 )
+from tests.support.flipped_bits import flipped
 from tests.support.witnessed_log import policy_text, signer_from_seed, with_signatures
 
 ENTRIES = load()

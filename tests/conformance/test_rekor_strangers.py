@@ -14,8 +14,9 @@ import pytest
 from ledger.errors import LedgerError
 from ledger.note import Note
 from ledger.proof import TlogProof
-from tests.conformance.published_rekor import KEY_ID, LOG_ID, NAME, SPKI, Refused, flipped, judge, load
+from tests.conformance.published_rekor import KEY_ID, LOG_ID, NAME, SPKI, Refused, judge, load
 from tests.conformance.rekor_oracles import RekorLog, published_logs
+from tests.support.flipped_bits import flipped
 
 pytestmark = pytest.mark.oracles
 

@@ -20,6 +20,7 @@ from ledger.proof import TlogProof
 from ledger.receipt import Receipt
 from ledger.verify import verify_receipt
 from tests.conformance.rekor_oracles import RekorLog, published_logs
+from tests.support.flipped_bits import flipped
 from tests.support.sample_log import COSIGNED_AT, sample_log
 from tests.support.witnessed_log import QUORUM, log_signer, witness_signer
 
@@ -40,13 +41,6 @@ STRICT = LogPolicy.parse(
     + "".join(f"witness {name} {witness_signer(name).verifier_key}\n" for name in QUORUM)
     + f"group everybody all {' '.join(QUORUM)}\nquorum everybody\n"
 )
-
-
-def flipped(data: bytes) -> Iterator[bytes]:
-    for bit in range(len(data) * 8):
-        mutated = bytearray(data)
-        mutated[bit // 8] ^= 1 << bit % 8
-        yield bytes(mutated)
 
 
 def mutations() -> Iterator[tuple[bytes, bytes, dict[str, Any]]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 from contextlib import redirect_stdout
 from pathlib import Path
 
@@ -21,15 +20,17 @@ from ledger.policy import LogPolicy
 from ledger.proof import TlogProof
 from ledger.receipt import Receipt
 from ledger.verify import verify_receipt
+from tests.conformance.strangers import module
+from tests.support.flipped_bits import flipped
 from tests.support.sample_log import COSIGNED_AT, export_log, sample_log
 from tests.support.witnessed_log import QUORUM, WitnessedLog, log_signer, policy_text, witness_signer
 
-scales = pytest.importorskip("tlog_scales.tlog", reason="tlog-scales is of the extra `oracles`")
-backend = pytest.importorskip("tlog_scales.backend")
-cli = pytest.importorskip("tlog_scales.cli")
-reader = pytest.importorskip("tlog_scales.reader")
-signing = pytest.importorskip("tlog_scales.signing")
-writer = pytest.importorskip("tlog_scales.writer")
+scales = module("tlog_scales.tlog")
+backend = module("tlog_scales.backend")
+cli = module("tlog_scales.cli")
+reader = module("tlog_scales.reader")
+signing = module("tlog_scales.signing")
+writer = module("tlog_scales.writer")
 
 pytestmark = pytest.mark.oracles
 
@@ -46,13 +47,6 @@ def log() -> WitnessedLog:
 @pytest.fixture(scope="module")
 def export(log: WitnessedLog, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return export_log(log, tmp_path_factory.mktemp("export") / "log")
-
-
-def flipped(data: bytes) -> Iterator[bytes]:
-    for bit in range(len(data) * 8):
-        mutated = bytearray(data)
-        mutated[bit // 8] ^= 1 << bit % 8
-        yield bytes(mutated)
 
 
 def verified(note: bytes) -> tuple[str, int, bytes]:

@@ -9,18 +9,15 @@ import pytest
 
 from ledger.storage.interface import LogStorage
 from tests.contract.log_storages import SQLITE, STORAGES, StorageKind
-from tests.support.postgresql import NoPostgresql, PostgresqlServer, emptied, new_database, running_postgresql
+from tests.support.postgresql import PostgresqlServer, emptied, new_database, running_postgresql
 from tests.support.running_log import LogFolder
 
 
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[PostgresqlServer]:
     """The server itself, for tests that end it (and start it again)."""
-    try:
-        with running_postgresql(durable=True) as running:
-            yield running
-    except NoPostgresql as missing:
-        pytest.skip(str(missing))
+    with running_postgresql(durable=True) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,7 @@ from ledger.witness import Witness
 from tests.contract.log_storages import POSTGRESQL, SQLITE, StorageKind
 from tests.support.postgresql import OWNER, PostgresqlServer
 from tests.support.running_log import KIND, POLICY, LocalWitness, LogFolder, eventually, transition
-from tests.support.small_disk import NoSmallDisk, SmallDisk, small_disk
+from tests.support.small_disk import SmallDisk, small_disk
 from tests.support.witnessed_log import witness_signer
 
 MOST_ENTRIES = 400
@@ -46,10 +46,7 @@ def mounted() -> Iterator[Callable[[Path, int], SmallDisk]]:
     with ExitStack() as stack:
 
         def mount(path: Path, megabytes: int) -> SmallDisk:
-            try:
-                return stack.enter_context(small_disk(path, megabytes))
-            except NoSmallDisk as reason:
-                pytest.skip(str(reason))
+            return stack.enter_context(small_disk(path, megabytes))
 
         yield mount
 

@@ -16,7 +16,6 @@ import pytest
 
 from ledger.errors import LedgerRolledBack
 from tests.support.cut_log import Moments, cut_power, judged, laid_out, lost, new_log, record
-from tests.support.injected_calls import NoStrace
 from tests.support.killed_log import Nursery, nursery
 from tests.support.power_cut import Lie, Recording
 from tests.support.running_log import KIND, eventually, is_read_only, transition
@@ -38,18 +37,12 @@ class Recorded:
 def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
     path, chance = tmp_path_factory.mktemp("recorded"), random.Random(1)  # noqa: S311 - it has no secrets to make
     with nursery() as lives:
-        try:
-            recording = record(new_log(path / "log", lives, chance), path / "calls", killed=0)
-        except NoStrace as missing:
-            pytest.skip(str(missing))
+        recording = record(new_log(path / "log", lives, chance), path / "calls", killed=0)
         yield Recorded(recording, Moments(recording, chance), lives, chance)
 
 
 def test_after_a_power_cut_everything_acknowledged_is_there_and_the_log_goes_on(tmp_path: Path) -> None:
-    try:
-        done = cut_power(tmp_path, CUTS)
-    except NoStrace as missing:
-        pytest.skip(str(missing))
+    done = cut_power(tmp_path, CUTS)
     assert done.acknowledged > CUTS
     assert done.undecided > CUTS
 

@@ -25,9 +25,9 @@ from ledger.verify import verify_leaves, verify_receipt
 from tests.contract.log_storages import POSTGRESQL
 from tests.e2e.conftest import TEST_SECONDS
 from tests.support.mortal_log import REPEATED
-from tests.support.postgresql import NoPostgresql, PostgresqlServer, new_database, running_postgresql
+from tests.support.postgresql import PostgresqlServer, new_database, running_postgresql
 from tests.support.running_log import KIND, POLICY, LogFolder, transition
-from tests.support.small_disk import NoSmallDisk, SmallDisk, small_disk
+from tests.support.small_disk import SmallDisk, small_disk
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(TEST_SECONDS)]
 
@@ -82,20 +82,14 @@ def disk() -> Iterator[SmallDisk]:
     """In a folder where PostgreSQL's own user may go."""
     with TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
-        try:
-            with small_disk(Path(folder) / "small", MEGABYTES) as mounted:
-                yield mounted
-        except NoSmallDisk as reason:
-            pytest.skip(str(reason))
+        with small_disk(Path(folder) / "small", MEGABYTES) as mounted:
+            yield mounted
 
 
 @pytest.fixture
 def server(disk: SmallDisk) -> Iterator[PostgresqlServer]:
-    try:
-        with running_postgresql(durable=True, wal=disk.path / "wal") as running:
-            yield running
-    except NoPostgresql as missing:
-        pytest.skip(str(missing))
+    with running_postgresql(durable=True, wal=disk.path / "wal") as running:
+        yield running
 
 
 async def test_a_full_disk_beneath_postgresqls_own_log(

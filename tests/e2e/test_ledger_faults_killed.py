@@ -12,7 +12,7 @@ import pytest
 
 from tests.e2e.conftest import TEST_SECONDS
 from tests.support.killed_log import end_lives
-from tests.support.postgresql import NoPostgresql, emptied, new_database, running_postgresql
+from tests.support.postgresql import emptied, new_database, running_postgresql
 from tests.support.server_strikes import STRIKES
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(TEST_SECONDS)]
@@ -26,11 +26,8 @@ def test_two_hundred_lives_on_sqlite(tmp_path: Path) -> None:
 
 
 def test_two_hundred_lives_on_postgresql(tmp_path: Path) -> None:
-    try:
-        with running_postgresql(durable=True) as server:
-            database = new_database(server.url)
-            strikes = [partial(strike, server) for strike in STRIKES]
-            done = end_lives(tmp_path, LIVES, lambda: emptied(database), strikes)
-    except NoPostgresql as missing:
-        pytest.skip(str(missing))
+    with running_postgresql(durable=True) as server:
+        database = new_database(server.url)
+        strikes = [partial(strike, server) for strike in STRIKES]
+        done = end_lives(tmp_path, LIVES, lambda: emptied(database), strikes)
     assert done.acknowledged > LIVES

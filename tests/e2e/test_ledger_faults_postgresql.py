@@ -20,9 +20,9 @@ import psycopg
 import pytest
 
 from tests.e2e.conftest import TEST_SECONDS
-from tests.support.injected_calls import Fault, NoStrace
+from tests.support.injected_calls import Fault
 from tests.support.killed_log import KilledLog, Nursery, nursery
-from tests.support.postgresql import NoPostgresql, PostgresqlServer, emptied, new_database, running_postgresql
+from tests.support.postgresql import PostgresqlServer, emptied, new_database, running_postgresql
 from tests.support.server_strikes import CHECKPOINTER, SEQUENCER, fail_call
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(TEST_SECONDS)]
@@ -56,11 +56,8 @@ def lives() -> Iterator[Nursery]:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[PostgresqlServer]:
-    try:
-        with running_postgresql(durable=True) as running:
-            yield running
-    except NoPostgresql as missing:
-        pytest.skip(str(missing))
+    with running_postgresql(durable=True) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
@@ -84,11 +81,8 @@ def test_a_call_on_the_connection_that_fails_once_loses_nothing(
 ) -> None:
     for when in CALLS[call, error]:
         log = KilledLog(tmp_path / str(when), emptied(impatient), lives, random.Random(when))  # noqa: S311 - no secrets
-        try:
-            # A log that is new, then one that was left by a life with a fault.
-            failed = [log.live_briefly(Fault(call, error, when), ends_well=True) for _ in range(2)]
-        except NoStrace as missing:
-            pytest.skip(str(missing))
+        # A log that is new, then one that was left by a life with a fault.
+        failed = [log.live_briefly(Fault(call, error, when), ends_well=True) for _ in range(2)]
         assert any(failed), f"no thread makes {when} calls of {call}"
         log.judge()
 
@@ -100,10 +94,7 @@ def test_a_call_of_the_server_that_fails_once_loses_nothing(
     process, fault = SERVER_CALLS[name]
     log = KilledLog(tmp_path / "log", emptied(database), lives, random.Random(fault.when))  # noqa: S311 - no secrets
     errors, panics = server.told("Input/output error"), server.told("PANIC: ")
-    try:
-        log.live(partial(fail_call, server, database, process, fault))
-    except NoStrace as missing:
-        pytest.skip(str(missing))
+    log.live(partial(fail_call, server, database, process, fault))
     assert server.told("Input/output error") > errors
     assert server.told("PANIC: ") > panics or "write" in name  # one that extends a table is an error and no more
     log.judge()

@@ -12,8 +12,6 @@ import pytest
 from tests.e2e.conftest import TEST_SECONDS
 from tests.support.cut_log import cut_power
 from tests.support.cut_server import cut_servers_power
-from tests.support.injected_calls import NoStrace
-from tests.support.postgresql import NoPostgresql
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(TEST_SECONDS)]
 
@@ -23,19 +21,13 @@ SERVER_CUTS = 20
 
 
 def test_after_hundreds_of_power_cuts_everything_acknowledged_is_there(tmp_path: Path) -> None:
-    try:
-        done = cut_power(tmp_path, CUTS, RECORDINGS)
-    except NoStrace as missing:
-        pytest.skip(str(missing))
+    done = cut_power(tmp_path, CUTS, RECORDINGS)
     assert done.cuts == RECORDINGS * CUTS
     assert done.acknowledged > done.cuts
     assert done.undecided > done.cuts
 
 
 def test_after_power_cuts_beneath_postgresql_everything_acknowledged_is_there() -> None:
-    try:
-        done = cut_servers_power(SERVER_CUTS)
-    except (NoPostgresql, NoStrace) as missing:
-        pytest.skip(str(missing))
+    done = cut_servers_power(SERVER_CUTS)
     assert done.acknowledged > SERVER_CUTS
     assert done.undecided > SERVER_CUTS

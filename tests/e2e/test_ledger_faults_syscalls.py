@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import TEST_SECONDS
-from tests.support.injected_calls import Fault, NoStrace
+from tests.support.injected_calls import Fault
 from tests.support.killed_log import KilledLog, Nursery, nursery
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(TEST_SECONDS)]
@@ -48,11 +48,8 @@ def test_a_call_that_fails_once_loses_nothing(tmp_path: Path, lives: Nursery, ca
     for when in MOMENTS:
         log = KilledLog(tmp_path / str(when), "", lives, random.Random(when))  # noqa: S311 - it has no secrets to make
         fault = Fault(call, error, when)
-        try:
-            # A log that is new, then one that was left by a life with an error.
-            now = sum(log.live_briefly(fault) for _ in range(2))
-        except NoStrace as missing:
-            pytest.skip(str(missing))
+        # A log that is new, then one that was left by a life with an error.
+        now = sum(log.live_briefly(fault) for _ in range(2))
         log.judge()
         failed += now
         if not now:

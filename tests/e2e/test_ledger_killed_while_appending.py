@@ -28,7 +28,7 @@ from ledger_service.witness_servicer import witness_service
 from tests.contract.log_storages import POSTGRESQL, SQLITE
 from tests.support.ledger_folder import write_ledger
 from tests.support.ledger_server import DEPARTMENT, GATEWAY, channel, serving
-from tests.support.postgresql import NoPostgresql, new_database, postgresql_server
+from tests.support.postgresql import new_database, postgresql_server
 from tests.support.running_log import KIND, POLICY, LogFolder, transition
 
 pytestmark = pytest.mark.e2e
@@ -44,11 +44,8 @@ def database(request: pytest.FixtureRequest) -> Iterator[str]:
     if request.param == SQLITE.name:
         yield ""
         return
-    try:
-        with postgresql_server(durable=True) as url:
-            yield new_database(url)
-    except NoPostgresql as missing:
-        pytest.skip(str(missing))
+    with postgresql_server(durable=True) as url:
+        yield new_database(url)
 
 
 @pytest.mark.parametrize("database", [SQLITE.name, POSTGRESQL.name], indirect=True)

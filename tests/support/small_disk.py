@@ -1,6 +1,6 @@
 """A disk that can be full: a file system of a few megabytes in memory, mounted for one test.
 
-Mounting needs root; without it `NoSmallDisk` is raised and tests skip (SQLite's own bound on pages is tested anyway).
+Mounting needs root; without it the test is skipped (SQLite's own bound on pages is tested anyway).
 """
 
 from __future__ import annotations
@@ -12,13 +12,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 BALLAST = "ballast"
 STEP = 4096
 """The file system's page: what is left when it is full is less."""
 
 
-class NoSmallDisk(RuntimeError):
-    """Nothing may be mounted here."""
+class NoSmallDisk(pytest.skip.Exception):
+    """Nothing may be mounted here: the test that asked for it is skipped."""
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from department_adapter.state.answers import Answer, Reservation
 from department_adapter.state.models import Base
 from department_adapter.uses import CalendarUnit
 from tests.support.federation import NOW, Federation
-from tests.support.postgresql import NoPostgresql, postgresql_server
+from tests.support.postgresql import postgresql_server
 from tests.unit.department_adapter.standing import Standing
 
 KNOWN = "91350100M000100Y43"
@@ -35,11 +35,8 @@ EVER = CalendarUnit(0, 2**40)
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    try:
-        with postgresql_server() as url:
-            yield url
-    except NoPostgresql as error:
-        pytest.skip(str(error))
+    with postgresql_server() as url:
+        yield url
 
 
 @pytest.fixture

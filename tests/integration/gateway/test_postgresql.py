@@ -23,17 +23,14 @@ from gateway.store.models import Base, RequestRow
 from gateway.store.sealed_database import SealedDatabase
 from tests.support.federation import company_code, hex16
 from tests.support.gateway_house import KEY_FILE, House, furnish, store_in
-from tests.support.postgresql import NoPostgresql, postgresql_server
+from tests.support.postgresql import postgresql_server
 from tests.unit.gateway.test_sealing_migration import in_clear, used
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    try:
-        with postgresql_server() as url:
-            yield url
-    except NoPostgresql as missing:
-        pytest.skip(str(missing))
+    with postgresql_server() as url:
+        yield url
 
 
 @pytest.fixture

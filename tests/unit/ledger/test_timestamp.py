@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from ledger import timestamp
 from ledger.errors import KeyInvalid, TimestampInvalid, TimestampUnavailable
 from ledger.timestamp import MAX_TOKEN, read_roots, timestamp_query, token_digest, token_in, verify_token
+from tests.support.flipped_bits import flipped
 from tests.support.sample_log import COSIGNED_AT, sample_log
 from tests.support.timestamp_authority import Authority, make_authority
 
@@ -25,13 +25,6 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 def token(authority: Authority) -> bytes:
     query = timestamp_query(NOTE)
     return token_in(authority.answer(query.der), query, read_roots(authority.roots.read_bytes()))
-
-
-def flipped(data: bytes) -> Iterator[bytes]:
-    for bit in range(len(data) * 8):
-        mutated = bytearray(data)
-        mutated[bit // 8] ^= 1 << bit % 8
-        yield bytes(mutated)
 
 
 def test_token_verifies_and_names_a_moment(authority: Authority, token: bytes) -> None:

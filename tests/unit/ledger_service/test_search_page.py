@@ -14,6 +14,7 @@ from ledger.search import matches
 from ledger.storage.searchable import SearchFilters
 from ledger.verify import verify_receipt
 from ledger_service.search_page import SearchAnswer, verify_answer
+from tests.support.flipped_bits import with_flipped_bit
 from tests.support.sample_log import COSIGNED_AT, OTHER_SUBJECT, sample_log
 from tests.support.witnessed_log import policy_text
 
@@ -81,7 +82,5 @@ def test_an_altered_leaf() -> None:
 def test_every_hash_of_a_path_counts(bit: int) -> None:
     good = answer(6)
     path = list(good.paths[0])
-    altered = bytearray(path[bit % len(path)])
-    altered[bit // 8] ^= 1 << bit % 8
-    path[bit % len(path)] = bytes(altered)
+    path[bit % len(path)] = with_flipped_bit(path[bit % len(path)], bit)
     refused(replace(good, paths=[tuple(path)]), ProofInvalid)

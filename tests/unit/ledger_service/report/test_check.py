@@ -17,6 +17,7 @@ from ledger_service.report.check import Verified, check_report
 from ledger_service.report.folder import ALL_FILES
 from ledger_service.report.reading import VerifiedLog, files_source
 from ledger_service.report.summary import Bounds, Summary
+from tests.support.flipped_bits import with_flipped_bit
 from tests.support.report_files import NOW, ReportHouse, make_report, sign_again, sign_summary
 from tests.support.sample_log import OPENED_AT, SUBJECT, export_log, sample_log
 from tests.support.witnessed_log import WitnessedLog, policy_text
@@ -59,9 +60,7 @@ def test_every_flipped_bit_is_refused(house: ReportHouse, tmp_path: Path, name: 
     directory = house.copy(tmp_path)
     content = (directory / name).read_bytes()
     for bit in random.Random(name).sample(range(8 * len(content)), FLIPS):  # noqa: S311 - no secret
-        altered = bytearray(content)
-        altered[bit // 8] ^= 1 << bit % 8
-        (directory / name).write_bytes(altered)
+        (directory / name).write_bytes(with_flipped_bit(content, bit))
         with pytest.raises((ConsentgateError, LedgerError)):
             check(directory, house)
     (directory / name).write_bytes(content)
