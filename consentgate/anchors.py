@@ -5,15 +5,15 @@ Nothing that arrives over a wire can add to them. Paths inside the file are rela
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
 from cryptography import x509
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
+from consentgate.config import Table, read_config
 from consentgate.errors import ConsentgateError, ErrorCode
 from consentgate.statements import Identifier, PublicJwk
 from ledger.errors import LedgerError
@@ -23,23 +23,17 @@ MAX_FRESHNESS_SECONDS = 300
 """Upper bound for `freshness_seconds`: beyond it a revocation would bite too late to be called one."""
 
 
-class _Reviewer(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
+class _Reviewer(Table):
     id: Identifier
     jwk: PublicJwk
 
 
-class _Registry(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
+class _Registry(Table):
     department: Identifier
     jwk: PublicJwk
 
 
-class _AnchorsFile(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
+class _AnchorsFile(Table):
     trust_domain: Annotated[str, Field(pattern=r"^[a-z0-9.-]{1,255}$")]
     member_ca: str
     ledger_policy: str
@@ -65,7 +59,7 @@ class Anchors:
     @classmethod
     def load(cls, path: Path) -> Anchors:
         """Reads `anchors.toml`; raises CONFIG_INVALID naming file and entry."""
-        content = _read_file(path)
+        content = read_config(_AnchorsFile, path)
         if content.reviewers_required > len({reviewer.jwk.x for reviewer in content.reviewers}):
             raise ConsentgateError(ErrorCode.CONFIG_INVALID, field=f"{path}: reviewers_required")
         if len({reviewer.id for reviewer in content.reviewers}) != len(content.reviewers):
@@ -80,16 +74,6 @@ class Anchors:
             log_policy=_read_policy(path.parent / content.ledger_policy),
             freshness=timedelta(seconds=content.freshness_seconds),
         )
-
-
-def _read_file(path: Path) -> _AnchorsFile:
-    try:
-        return _AnchorsFile.model_validate(tomllib.loads(path.read_text()))
-    except ValidationError as error:
-        where = ".".join(str(part) for part in error.errors(include_input=False)[0]["loc"])
-        raise ConsentgateError(ErrorCode.CONFIG_INVALID, field=f"{path}: {where}") from None
-    except (OSError, ValueError) as error:
-        raise ConsentgateError(ErrorCode.CONFIG_INVALID, field=str(path)) from error
 
 
 def _read_ca(path: Path) -> x509.Certificate:

@@ -1,54 +1,21 @@
 """The adapter's configuration: `adapter.toml`, read into one frozen object (docs/operations.md).
 
-Paths inside the file, and the file name inside a `sqlite:///` address, are relative to the file. Unknown entries are
-refused: a misspelt bound that is silently ignored is worse than a start that fails. Left out: anything from the
-environment, secrets themselves (only their files), and the columns, which stand in the mapping file.
+What all such files have in common says `consentgate.config`. Left out: the columns, which stand in the mapping file.
 """
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
-from consentgate.errors import ConsentgateError, ErrorCode
-from consentgate.statements import Identifier, Spiffe
+from consentgate.config import SQLITE_FILE, Address, Endpoint, KeyPair, NoteName, Table, database_in, read_config
+from consentgate.statements import Identifier
 from ledger.witness import REFUSED_SUFFIX
 
-SQLITE_FILE = "sqlite:///"
 
-Address = Annotated[str, Field(pattern=r"^[^\s/]+:[0-9]{1,5}$")]
-NoteName = Annotated[str, Field(pattern=r"^[!-*,-~]{1,255}$")]
-"""Name of a note key (c2sp.org/signed-note): printable, no blank, no plus sign."""
-
-
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class KeyPair(_Table):
-    """A certificate (chain) and its private key, both PEM files."""
-
-    certificate: Path
-    private_key: Path
-
-    def inside(self, folder: Path) -> KeyPair:
-        """The same files, taken relative to `folder`."""
-        return KeyPair(certificate=folder / self.certificate, private_key=folder / self.private_key)
-
-
-class LedgerTable(_Table):
-    """Where the ledger answers, and as whom it must identify itself there (its own process, or a gateway with an
-    embedded ledger).
-    """
-
-    address: Address
-    peer: Spiffe
-
-
-class WitnessTable(_Table):
+class WitnessTable(Table):
     """This department as a witness: the name of its key in the policy, the key, and the file that remembers what it
     cosigned last.
     """
@@ -58,13 +25,13 @@ class WitnessTable(_Table):
     state: Path
 
 
-class RegistryTable(_Table):
+class RegistryTable(Table):
     """Only for the company registry: the key that attests signatories. `serve` never reads it."""
 
     signing_key: Path
 
 
-class EncryptionTable(_Table):
+class EncryptionTable(Table):
     """Memory and readiness of encryption: `active_keys` banks' keys keep tables of at most `table_megabytes` and
     `pool` randomizers each, made by a process per key where `process` is true. Eight megabytes hold the smallest tables
     of the largest key.
@@ -76,7 +43,7 @@ class EncryptionTable(_Table):
     process: bool = True
 
 
-class AdapterConfig(_Table):
+class AdapterConfig(Table):
     """Everything an adapter's process is told. A department that is no witness leaves `witness` out."""
 
     listen: Address
@@ -86,7 +53,8 @@ class AdapterConfig(_Table):
     state: str
     tls: KeyPair
     signing: KeyPair
-    ledger: LedgerTable
+    ledger: Endpoint
+    """The ledger's own process, or a gateway with an embedded ledger."""
     witness: WitnessTable | None = None
     registry: RegistryTable | None = None
     encryption: EncryptionTable = EncryptionTable()
@@ -108,15 +76,7 @@ class AdapterConfig(_Table):
     @classmethod
     def load(cls, path: Path) -> AdapterConfig:
         """Reads `adapter.toml`; raises CONFIG_INVALID naming file and entry, never a value."""
-        try:
-            content = cls.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-        except ValidationError as error:
-            first = error.errors(include_input=False)[0]
-            where = ".".join(str(part) for part in first["loc"]) or str(first["msg"])
-            raise ConsentgateError(ErrorCode.CONFIG_INVALID, field=f"{path}: {where}") from None
-        except (OSError, ValueError) as error:
-            raise ConsentgateError(ErrorCode.CONFIG_INVALID, field=str(path)) from error
-        return content._relative_to(path.parent.absolute())
+        return read_config(cls, path)._relative_to(path.parent.absolute())
 
     def _relative_to(self, folder: Path) -> AdapterConfig:
         witness, registry = self.witness, self.registry
@@ -138,10 +98,3 @@ class AdapterConfig(_Table):
                 "ready_file": None if self.ready_file is None else folder / self.ready_file,
             }
         )
-
-
-def database_in(folder: Path, url: str) -> str:
-    """`url` with a SQLite file name taken relative to `folder`; other addresses unchanged."""
-    if not url.startswith(SQLITE_FILE):
-        return url
-    return f"{SQLITE_FILE}{folder / url.removeprefix(SQLITE_FILE)}"

@@ -28,13 +28,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
+from consentgate.config import SQLITE_FILE, Table, database_in
 from consentgate.errors import ConsentgateError, ErrorCode
 from consentgate.statements import Identifier
-from department_adapter.config import SQLITE_FILE, database_in
 from paillier.columns import Column, column_from_json
 from paillier.errors import ColumnInvalid
 
@@ -45,11 +45,7 @@ SourceName = Annotated[str, Field(min_length=1, max_length=128)]
 Integers = Annotated[list[Annotated[int, Field(strict=True)]], Field(max_length=1024)]
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class _SqlEntry(_Table):
+class _SqlEntry(Table):
     kind: Literal["sql"]
     url: str
     table: SourceName
@@ -58,14 +54,14 @@ class _SqlEntry(_Table):
     password_file: Path | None = None
 
 
-class _CsvEntry(_Table):
+class _CsvEntry(Table):
     kind: Literal["csv"]
     path: Path
     key_column: SourceName
     delimiter: Annotated[str, Field(pattern=r"^[,;|\t]$")] = ","
 
 
-class _ColumnEntry(_Table):
+class _ColumnEntry(Table):
     name: Identifier
     category: Identifier
     source: SourceName
@@ -78,7 +74,7 @@ class _ColumnEntry(_Table):
     high_risk: Annotated[bool, Field(strict=True)] = False
 
 
-class _MappingFile(_Table):
+class _MappingFile(Table):
     source: Annotated[_SqlEntry | _CsvEntry, Field(discriminator="kind")]
     columns: Annotated[list[_ColumnEntry], Field(min_length=1, max_length=MAX_COLUMNS)]
 

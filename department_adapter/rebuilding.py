@@ -19,9 +19,10 @@ from sqlalchemy import Select, String, collate, inspect, select
 from sqlalchemy.orm import Session
 
 from consentgate.anchors import Anchors
+from consentgate.config import SQLITE_FILE
 from consentgate.database import Database
 from consentgate.errors import ConsentgateError, ErrorCode
-from department_adapter.config import SQLITE_FILE, AdapterConfig
+from department_adapter.config import AdapterConfig
 from department_adapter.learned import Learned
 from department_adapter.state import migrate
 from department_adapter.state import tail as store

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from consentgate.anchors import Anchors
+from consentgate.config import SQLITE_FILE
 from consentgate.doctor import Finding, TlsPaths, Verdict, examine_files, healthy
 from consentgate.doctor_connection import examine_connection
 from consentgate.findings import describe_anchors, loaded, look, member_ca_file
 from consentgate.identity import Role, SpiffeId
 from consentgate.tls import TlsFiles
-from gateway.config import SQLITE_FILE, GatewayConfig
+from gateway.config import GatewayConfig
 from gateway.policy_bundle import PolicyBundle
 from gateway.server import check_identity
 from gateway.store import key_encryption_key, migrate

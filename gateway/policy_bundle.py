@@ -17,16 +17,16 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import cedarpy
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field
 
 from consentgate import canonical
+from consentgate.config import Table, read_config
 from consentgate.errors import ConsentgateError, ErrorCode
 from consentgate.statements import Identifier
 
@@ -40,11 +40,7 @@ POLICY_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 Model = TypeVar("Model", bound=BaseModel)
 
 
-class _Entry(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Institution(_Entry):
+class Institution(Table):
     """A member of the federation as law sees it."""
 
     licences: Annotated[list[Identifier], Field(max_length=64)]
@@ -52,7 +48,7 @@ class Institution(_Entry):
     suspended: bool
 
 
-class Category(_Entry):
+class Category(Table):
     """A category of departments' data."""
 
     department: Identifier
@@ -61,11 +57,11 @@ class Category(_Entry):
     legal_basis: Annotated[str, Field(min_length=1, max_length=400)]
 
 
-class _InstitutionsFile(_Entry):
+class _InstitutionsFile(Table):
     institutions: dict[Identifier, Institution]
 
 
-class _CategoriesFile(_Entry):
+class _CategoriesFile(Table):
     categories: dict[Identifier, Category]
 
 
@@ -101,8 +97,8 @@ class PolicyBundle:
         schema = _parse_schema(directory / SCHEMA_FILE, schema_text)
         policies_text = "\n".join(texts.values())
         documents = _parse_policies(directory, policies_text, schema)
-        institutions = _load_toml(institutions_file, _InstitutionsFile).institutions
-        categories = _load_toml(directory / CATEGORIES_FILE, _CategoriesFile).categories
+        institutions = read_config(_InstitutionsFile, institutions_file).institutions
+        categories = read_config(_CategoriesFile, directory / CATEGORIES_FILE).categories
         digest_input = {
             "policies": texts,
             "schema": schema_text,
@@ -146,16 +142,6 @@ def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
-        raise ConsentgateError(ErrorCode.CONFIG_INVALID, field=str(path)) from error
-
-
-def _load_toml(path: Path, model: type[Model]) -> Model:
-    try:
-        return model.model_validate(tomllib.loads(_read(path)))
-    except ValidationError as error:
-        where = ".".join(str(part) for part in error.errors(include_input=False)[0]["loc"])
-        raise ConsentgateError(ErrorCode.CONFIG_INVALID, field=f"{path}: {where}") from None
-    except ValueError as error:
         raise ConsentgateError(ErrorCode.CONFIG_INVALID, field=str(path)) from error
 
 

@@ -1,24 +1,20 @@
 """The ledger's configuration: `ledger.toml`, read into frozen objects (docs/operations.md).
 
-Paths inside the file, and the file name inside a `sqlite:///` address, are relative to the file. Unknown entries are
-refused: a misspelt bound that is silently ignored is worse than a start that fails. `LogConfig` is the part that a
-gateway with an embedded ledger repeats under `[ledger.embedded]`. Left out: anything from the environment, secrets
-themselves (only their files), and the quorum, which is an anchor and stands in the policy file that `anchors.toml`
-names.
+What all such files have in common says `consentgate.config`. `LogConfig` is the part that a gateway with an embedded
+ledger repeats under `[ledger.embedded]`. Left out: the quorum, which is an anchor and stands in the policy file that
+`anchors.toml` names.
 """
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
-from typing import Annotated, Self, TypeVar
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from consentgate.errors import ConsentgateError, ErrorCode
+from consentgate.config import SQLITE_FILE, Address, KeyPair, NoteName, Table, database_in, read_config
 from consentgate.statements import Spiffe
 from ledger.storage.postgres_address import POSTGRESQL, parse_address
-from ledger_service.storages import SQLITE_FILE, sqlite_file
 
 MAX_WITNESSES = 64
 """Most witnesses one log asks: each new checkpoint costs one call to each of them."""
@@ -37,30 +33,9 @@ Database = Annotated[
     AfterValidator(_checked_database),
 ]
 """Where a log is stored; ledger.storage.postgres_address says what an address of PostgreSQL may hold."""
-Address = Annotated[str, Field(pattern=r"^[^\s/]+:[0-9]{1,5}$")]
-NoteName = Annotated[str, Field(pattern=r"^[!-*,-~]{1,255}$")]
-"""Name of a note key (c2sp.org/signed-note): printable, no blank, no plus sign."""
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-Content = TypeVar("Content", bound=_Table)
-
-
-class KeyPair(_Table):
-    """A certificate (chain) and its private key, both PEM files."""
-
-    certificate: Path
-    private_key: Path
-
-    def inside(self, folder: Path) -> KeyPair:
-        """The same files, taken relative to `folder`."""
-        return KeyPair(certificate=folder / self.certificate, private_key=folder / self.private_key)
-
-
-class WitnessTable(_Table):
+class WitnessTable(Table):
     """One witness: the name of its key in the policy, where it answers, and as whom it must identify itself there."""
 
     name: NoteName
@@ -68,7 +43,7 @@ class WitnessTable(_Table):
     peer: Spiffe
 
 
-class TimestampsTable(_Table):
+class TimestampsTable(Table):
     """Timestamps by an authority that is no party: where they are kept, who gives them, who vouches for it, how often
     it is asked.
     """
@@ -83,7 +58,7 @@ class TimestampsTable(_Table):
         return self.model_copy(update={"folder": folder / self.folder, "roots": folder / self.roots})
 
 
-class LogConfig(_Table):
+class LogConfig(Table):
     """The log itself: its name, key, storage, second place, witnesses and timestamps."""
 
     origin: NoteName
@@ -104,7 +79,7 @@ class LogConfig(_Table):
         return self.model_copy(
             update={
                 "signing_key": folder / self.signing_key,
-                "database": _database_in(folder, self.database),
+                "database": database_in(folder, self.database),
                 "second_place": folder / self.second_place,
                 "timestamps": None if self.timestamps is None else self.timestamps.inside(folder),
             }
@@ -122,7 +97,7 @@ class LedgerConfig(LogConfig):
     @classmethod
     def load(cls, path: Path) -> LedgerConfig:
         """Reads `ledger.toml`; raises CONFIG_INVALID naming file and entry, never a value."""
-        return _read(cls, path).inside(path.parent.absolute())
+        return read_config(cls, path, _misspelt_first).inside(path.parent.absolute())
 
     def inside(self, folder: Path) -> Self:
         """The same configuration with all paths taken relative to `folder`."""
@@ -139,7 +114,7 @@ class LedgerConfig(LogConfig):
         )
 
 
-class WitnessKey(_Table):
+class WitnessKey(Table):
     """A witness itself: the name of its key in the policy, the key, and the file that remembers what it cosigned."""
 
     name: NoteName
@@ -147,7 +122,7 @@ class WitnessKey(_Table):
     state: Path
 
 
-class WitnessConfig(_Table):
+class WitnessConfig(Table):
     """Everything the process of `ledger witness serve` is told."""
 
     listen: Address
@@ -159,7 +134,7 @@ class WitnessConfig(_Table):
     @classmethod
     def load(cls, path: Path) -> WitnessConfig:
         """Reads `witness.toml`; raises CONFIG_INVALID naming file and entry, never a value."""
-        folder, content = path.parent.absolute(), _read(cls, path)
+        folder, content = path.parent.absolute(), read_config(cls, path, _misspelt_first)
         files = {"signing_key": folder / content.witness.signing_key, "state": folder / content.witness.state}
         return content.model_copy(
             update={
@@ -171,23 +146,10 @@ class WitnessConfig(_Table):
         )
 
 
-def _database_in(folder: Path, address: str) -> str:
-    return address if address.startswith(POSTGRESQL) else f"{SQLITE_FILE}{folder / sqlite_file(address)}"
-
-
-def _read(model: type[Content], path: Path) -> Content:
-    try:
-        return model.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except ValidationError as error:
-        raise _invalid(path, error) from None
-    except (OSError, ValueError) as error:
-        raise ConsentgateError(ErrorCode.CONFIG_INVALID, field=str(path)) from error
-
-
-def _invalid(path: Path, error: ValidationError) -> ConsentgateError:
-    # A misspelt entry is both unknown and missing: the name that stands in the file helps more.
+def _misspelt_first(error: ValidationError) -> str:
+    """A misspelt entry is both unknown and missing: the name that stands in the file helps more."""
     first = min(error.errors(include_input=False), key=lambda found: found["type"] != "extra_forbidden")
     where = ".".join(str(part) for part in first["loc"])
     if not where or first["type"] == "value_error":  # then the text is ours, and quotes nothing
         where = f"{where}: {first['msg']}".removeprefix(": ")
-    return ConsentgateError(ErrorCode.CONFIG_INVALID, field=f"{path}: {where}")
+    return where

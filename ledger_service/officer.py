@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -14,54 +13,34 @@ from typing import Any, Self
 
 import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
-from pydantic import BaseModel, ConfigDict, ValidationError
 
 from consentgate.anchors import Anchors
 from consentgate.channel import open_channel
+from consentgate.config import Endpoint, KeyPair, Table, read_config
 from consentgate.convert import receipt_from_message
 from consentgate.error_status import from_rpc_error
-from consentgate.errors import ConsentgateError, ErrorCode
 from consentgate.identity import SpiffeId
-from consentgate.statements import Spiffe
 from consentgate.tls import TlsFiles
 from consentgate.v1 import ledger_pb2, ledger_pb2_grpc
 from ledger.receipt import Receipt
 from ledger.storage.searchable import SearchFilters
-from ledger_service.config import Address, KeyPair
 from ledger_service.search_page import SearchAnswer
 
 _TEXTS = ("subject", "institution", "kind", "purpose", "category", "verdict", "reason")
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class LedgerAddress(_Table):
-    """Where the ledger answers, and as whom it must identify itself there."""
-
-    address: Address
-    peer: Spiffe
-
-
-class OfficerConfig(_Table):
+class OfficerConfig(Table):
     """Everything an officer's command is told."""
 
     anchors: Path
     tls: KeyPair
-    ledger: LedgerAddress
+    ledger: Endpoint
     signing: KeyPair | None = None
 
     @classmethod
     def load(cls, path: Path) -> OfficerConfig:
         """Reads `officer.toml`; raises CONFIG_INVALID naming file and entry, never a value."""
-        try:
-            content = cls.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-        except ValidationError as error:
-            where = ".".join(str(part) for part in error.errors(include_input=False)[0]["loc"])
-            raise ConsentgateError(ErrorCode.CONFIG_INVALID, field=f"{path}: {where}") from None
-        except (OSError, ValueError) as error:
-            raise ConsentgateError(ErrorCode.CONFIG_INVALID, field=str(path)) from error
+        content = read_config(cls, path)
         folder = path.parent.absolute()
         files = {
             "anchors": folder / content.anchors,

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from consentgate.config import SQLITE_FILE
 from consentgate.errors import ConsentgateError, ErrorCode
 from ledger.storage.audit import Audit
 from ledger.storage.interface import LogReader, LogStorage
@@ -18,7 +19,6 @@ from ledger.storage.sqlite_audit import SqliteAudit
 from ledger.storage.sqlite_reader import SqliteReader
 
 HAS_POSTGRESQL = find_spec("psycopg") is not None
-SQLITE_FILE = "sqlite:///"
 
 if TYPE_CHECKING or HAS_POSTGRESQL:
     from ledger.storage.postgres import PostgresStorage

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from stdnum.cn import uscc
 
 from company_client import config
 from company_client.config import CompanyConfig
@@ -42,6 +43,13 @@ def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
 def test_nobody_need_sign_here(tmp_path: Path) -> None:
     text = GOOD.replace('["keys/one.key", "/abs/two.key"]', "[]")
     assert CompanyConfig.load(written(tmp_path, text)).signatories == ()
+
+
+@pytest.mark.parametrize("stem", ["A1110000400000000", "N2110000MF0000000", "91350100M00000001"])
+def test_a_company_of_any_registering_authority(tmp_path: Path, stem: str) -> None:
+    """GB 32100-2015, table 1: the first character may be a letter."""
+    code = stem + uscc.calc_check_digit(stem)
+    assert CompanyConfig.load(written(tmp_path, GOOD.replace(CODE, code))).company == code
 
 
 @pytest.mark.parametrize(
