@@ -11,10 +11,9 @@ stored an answer, only those bytes are ever returned. Left out: quorum custody, 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
 import structlog
@@ -26,6 +25,7 @@ from consentgate.database import Database
 from consentgate.errors import ConsentgateError, ErrorCode
 from consentgate.evidence import EvidenceBundle, ReleaseOrder
 from consentgate.signing import InstitutionSigner
+from consentgate.steps import OnStep, Step, Trail
 from department_adapter import features
 from department_adapter.catalogue import Catalogue
 from department_adapter.encryption import Encryption
@@ -40,16 +40,6 @@ from department_adapter.state.recipient_keys import Registration
 from department_adapter.tail import Tail
 from ledger.entry import leaf_hash
 
-
-@dataclass(frozen=True)
-class Step:
-    """A numbered step and its name in events."""
-
-    number: int
-    name: str
-    sentence: str
-
-
 STEPS: tuple[Step, ...] = (
     Step(1, "evidence", "Verify every binding of the bundle with this department's own anchors."),
     Step(2, "ledger", "Wait until the own tail is fresh and holds this very decision."),
@@ -62,8 +52,6 @@ STEPS: tuple[Step, ...] = (
     Step(9, "store", "Store the answer, or find the one that another process stored."),
 )
 
-Result = TypeVar("Result")
-OnStep = Callable[[int], Awaitable[None]]
 _log = structlog.get_logger("department_adapter.release")
 
 
@@ -94,9 +82,9 @@ class Releases:
         """The signed answer to a bundle; raises the error of the first check that it does not pass."""
         lock = self._locks.setdefault(leaf_hash(bundle.decision.leaf), asyncio.Lock())
         async with lock:
-            return await self._run(_Trail(self._on_step), bundle)
+            return await self._run(Trail(_log, STEPS, self._on_step), bundle)
 
-    async def _run(self, trail: _Trail, bundle: EvidenceBundle) -> Answer:
+    async def _run(self, trail: Trail, bundle: EvidenceBundle) -> Answer:
         parts = self._parts
 
         # 1. Evidence. The bundle proves that the release is ordered, or nothing happens.
@@ -166,27 +154,3 @@ async def _verify(bundle: EvidenceBundle, anchors: Anchors, now: datetime) -> Re
 
 async def _read(source: Source, company: str) -> Row:
     return await asyncio.to_thread(source.read, company)
-
-
-class _Trail:
-    """Emits one event per step: step and code; never a company, a token or a value."""
-
-    def __init__(self, on_step: OnStep | None) -> None:
-        self._on_step = on_step
-
-    async def step(self, number: int, work: Coroutine[Any, Any, Result]) -> Result:
-        """Awaits the step's work and says how it ended."""
-        try:
-            if self._on_step is not None:
-                await self._on_step(number)
-            result = await work
-        except ConsentgateError as error:
-            self._emit(number, str(error.code))
-            raise
-        finally:
-            work.close()  # An observer that raises leaves the work unstarted; a finished one is not touched.
-        self._emit(number, "OK")
-        return result
-
-    def _emit(self, number: int, code: str) -> None:
-        _log.info("step", step=number, name=STEPS[number - 1].name, code=code)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -24,6 +24,7 @@ from consentgate.errors import ConsentgateError, ErrorCode
 from consentgate.identity import Role, SpiffeId
 from consentgate.server import MemberServer, Service, build_server, serve_until_signal
 from consentgate.signing import InstitutionSigner
+from consentgate.steps import OnStep
 from consentgate.tls import TlsFiles, load_server
 from consentgate.v1 import features_pb2_grpc
 from department_adapter.catalogue import Catalogue
@@ -34,7 +35,7 @@ from department_adapter.ledger_feed import GrpcFeed
 from department_adapter.mapping import Mapping
 from department_adapter.recipient_keys import RecipientKeys
 from department_adapter.refused import RefusedHistory
-from department_adapter.release import OnStep, ReleaseParts, Releases
+from department_adapter.release import ReleaseParts, Releases
 from department_adapter.revocations import Revocations
 from department_adapter.servicers.features import FeatureServicer
 from department_adapter.servicers.histories import HistoryServicer
@@ -96,50 +97,47 @@ async def open_adapter(
     mapping = Mapping.load(config.mapping)
     catalogue = Catalogue(config.department, mapping.columns)
     witness = None if config.witness is None else open_witness(config.witness, anchors)
-    source = open_source(mapping)
-    database = Database(config.state, "state")
-    encryption = Encryption(config.encryption)
-    channel = open_aio_channel(
-        config.ledger.address, SpiffeId.parse(config.ledger.peer), tls, allow_development_ca=allow_development_ca
-    )
-    try:
+    async with AsyncExitStack() as stack:
+        source = open_source(mapping)
+        stack.callback(source.close)
+        database = Database(config.state, "state")
+        stack.callback(database.close)
+        encryption = Encryption(config.encryption)
+        stack.callback(encryption.close)
+        channel = open_aio_channel(
+            config.ledger.address, SpiffeId.parse(config.ledger.peer), tls, allow_development_ca=allow_development_ca
+        )
+        stack.push_async_callback(channel.close)
         await asyncio.to_thread(migrate.upgrade, database.engine)
         refused = open_refused(config, anchors, witness, clock)
         tail = Tail(GrpcFeed(channel), database, anchors, clock, refused=refused)
         parts = ReleaseParts(anchors, catalogue, source, encryption, signer, database, tail, clock)
-        services = [
-            Service(
-                FEATURE_SERVICE,
-                features_pb2_grpc.add_FeatureServiceServicer_to_server,
-                FeatureServicer(Releases(parts, on_step), catalogue),
-            ),
-            Service(
-                REVOCATION_SERVICE,
-                features_pb2_grpc.add_RevocationServiceServicer_to_server,
-                RevocationServicer(Revocations(anchors, database, tail, clock)),
-            ),
-            Service(
-                HISTORY_SERVICE,
-                features_pb2_grpc.add_HistoryServiceServicer_to_server,
-                HistoryServicer(Histories(database, tail, signer, clock)),
-            ),
-        ]
-        if witness is not None:
-            services.append(witness_service(witness))
+        services = build_services(parts, on_step)
         server = await build_server(
             tls,
             config.listen,
-            services,
+            services if witness is None else [*services, witness_service(witness)],
             truth=Truth(source, database, tail).check,
             allow_development_ca=allow_development_ca,
         )
         keys = RecipientKeys(anchors, database, encryption, clock)
         yield Adapter(server, tail, keys, database, source)
-    finally:
-        await channel.close()
-        encryption.close()
-        database.close()
-        source.close()
+
+
+def build_services(parts: ReleaseParts, on_step: OnStep | None = None) -> list[Service]:
+    """The three services that gateways and companies call."""
+    features = FeatureServicer(Releases(parts, on_step), parts.catalogue)
+    revocations = Revocations(parts.anchors, parts.database, parts.tail, parts.clock)
+    histories = Histories(parts.database, parts.tail, parts.signer, parts.clock)
+    return [
+        Service(FEATURE_SERVICE, features_pb2_grpc.add_FeatureServiceServicer_to_server, features),
+        Service(
+            REVOCATION_SERVICE,
+            features_pb2_grpc.add_RevocationServiceServicer_to_server,
+            RevocationServicer(revocations),
+        ),
+        Service(HISTORY_SERVICE, features_pb2_grpc.add_HistoryServiceServicer_to_server, HistoryServicer(histories)),
+    ]
 
 
 @dataclass(frozen=True)

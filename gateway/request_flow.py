@@ -16,10 +16,9 @@ claims less than what was released. Left out: quorum custody, portfolios (later 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
 import structlog
@@ -30,6 +29,7 @@ from consentgate.database import Database
 from consentgate.errors import ConsentgateError, ErrorCode
 from consentgate.evidence import EvidenceBundle, ReleaseOrder
 from consentgate.identity import SpiffeId
+from consentgate.steps import OnStep, Step, Trail
 from gateway import departments, release
 from gateway.admission import Admission, Asked, Refusal, named_request
 from gateway.computation import Computation, arrange
@@ -40,16 +40,6 @@ from gateway.reservation import Proposal, Reservations
 from gateway.store import requests as store
 from gateway.store.requests import Allowance, StoredAnswer, StoredRequest
 from ledger.receipt import Receipt
-
-
-@dataclass(frozen=True)
-class Step:
-    """A numbered step: its name in audit events, and the sentence that docs/request-flow.md repeats."""
-
-    number: int
-    name: str
-    sentence: str
-
 
 STEPS: tuple[Step, ...] = (
     Step(1, "who-asks", "Verify the bank's signature over the exact bytes, and that the caller is that bank."),
@@ -69,8 +59,6 @@ CLOSING_SECONDS = 2.0
 """Kept for steps 8 to 11 when the caller's own deadline bounds the departments'."""
 
 Received = dict[str, departments.DepartmentAnswer | departments.Absence]
-Result = TypeVar("Result")
-OnStep = Callable[[int], Awaitable[None]]
 _log = structlog.get_logger("gateway.audit")
 
 
@@ -114,9 +102,9 @@ class RequestFlow:
         request_id = named_request(token).request_id
         lock = self._locks.setdefault((str(caller), request_id), asyncio.Lock())
         async with lock:
-            return await self._run(_Trail(request_id, self._on_step), token, caller, time_left)
+            return await self._run(Trail(_log, STEPS, self._on_step, request_id=request_id), token, caller, time_left)
 
-    async def _run(self, trail: _Trail, token: bytes, caller: SpiffeId, time_left: float | None) -> ScoreAnswer:
+    async def _run(self, trail: Trail, token: bytes, caller: SpiffeId, time_left: float | None) -> ScoreAnswer:
         # 1. Who asks. A known request id is looked up before the clock window.
         asked = await trail.step(1, self._admission.who_asks(token, caller, self._now()))
 
@@ -137,7 +125,7 @@ class RequestFlow:
         # 11. Answer.
         return await trail.step(11, _answer(bundle, output, released))
 
-    async def _decide(self, trail: _Trail, asked: Asked) -> StoredRequest:
+    async def _decide(self, trail: Trail, asked: Asked) -> StoredRequest:
         """Steps 2 to 5: whatever 2 to 4 refuse becomes a denial, reserved and recorded like an allowance."""
         now = self._now()
         verdict: Proposal | Refusal
@@ -177,7 +165,7 @@ class RequestFlow:
 
     async def _obtain(
         self,
-        trail: _Trail,
+        trail: Trail,
         request: StoredRequest,
         allowance: Allowance,
         bundle: EvidenceBundle,
@@ -245,31 +233,3 @@ def _allowance_of(request: StoredRequest) -> Allowance:
     if request.allowance is None:
         raise LookupError("an allowed request always has an allowance")
     return request.allowance
-
-
-class _Trail:
-    """Emits one audit event per step: request id, step, code; never a company, a value or a statement."""
-
-    def __init__(self, request_id: str, on_step: OnStep | None) -> None:
-        self.number = 0
-        self._request_id = request_id
-        self._on_step = on_step
-
-    async def step(self, number: int, work: Coroutine[Any, Any, Result]) -> Result:
-        """Awaits the step's work and says how it ended."""
-        self.number = number
-        try:
-            if self._on_step is not None:
-                await self._on_step(number)
-            result = await work
-        except ConsentgateError as error:
-            self._emit(number, str(error.code))
-            raise
-        finally:
-            work.close()  # An observer that raises leaves the work unstarted; a finished one is not touched.
-        self._emit(number, "OK")
-        return result
-
-    def _emit(self, number: int, code: str) -> None:
-        name = STEPS[number - 1].name
-        _log.info("step", request_id=self._request_id, step=number, name=name, code=code)

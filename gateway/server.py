@@ -19,6 +19,7 @@ from consentgate.database import Database
 from consentgate.errors import ConsentgateError, ErrorCode
 from consentgate.identity import Role, SpiffeId
 from consentgate.server import MemberServer, Service, build_server, serve_until_signal
+from consentgate.steps import OnStep
 from consentgate.tls import TlsFiles, load_server
 from consentgate.v1 import consent_pb2_grpc, keys_pb2_grpc, scorecard_pb2_grpc, scoring_pb2_grpc
 from gateway.computation import Computation
@@ -31,7 +32,7 @@ from gateway.ledger_access import LedgerAccess, open_ledger
 from gateway.policy import Policy
 from gateway.policy_bundle import PolicyBundle
 from gateway.recorder import Recorder
-from gateway.request_flow import FlowParts, OnStep, RequestFlow
+from gateway.request_flow import FlowParts, RequestFlow
 from gateway.scorecards import Scorecards
 from gateway.servicers.consent import ConsentServicer
 from gateway.servicers.keys import KeyServicer

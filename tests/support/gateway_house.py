@@ -31,6 +31,7 @@ from consentgate.evidence import EvidenceBundle
 from consentgate.history import HistoryStatement
 from consentgate.identity import Role, SpiffeId
 from consentgate.scorecard import Scorecard
+from consentgate.steps import OnStep
 from gateway.computation import Computation
 from gateway.consents import Consents
 from gateway.departments import REASON, DepartmentAnswer
@@ -39,7 +40,7 @@ from gateway.keys import RecipientKeys
 from gateway.policy import Policy
 from gateway.policy_bundle import PACKAGED, PolicyBundle
 from gateway.recorder import Recorder
-from gateway.request_flow import FlowParts, OnStep, RequestFlow, ScoreAnswer
+from gateway.request_flow import FlowParts, RequestFlow, ScoreAnswer
 from gateway.scorecards import JudgedScorecard, Scorecards, find_judged
 from gateway.store import key_encryption_key, migrate, requests
 from gateway.store.requests import StoredRequest

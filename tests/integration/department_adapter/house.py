@@ -29,10 +29,10 @@ from consentgate.evidence import EvidenceBundle
 from consentgate.identity import SpiffeId
 from consentgate.server import MemberServer, Service, build_server
 from consentgate.statements import ConsentClaims
+from consentgate.steps import OnStep
 from consentgate.tls import TlsFiles
 from consentgate.v1 import features_pb2, features_pb2_grpc, ledger_pb2, ledger_pb2_grpc
 from department_adapter.config import AdapterConfig
-from department_adapter.release import OnStep
 from department_adapter.server import Adapter, open_adapter
 from ledger.entry import format_time
 from paillier.columns import Column

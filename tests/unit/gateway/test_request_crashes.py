@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from consentgate.errors import ConsentgateError, ErrorCode
-from gateway.request_flow import STEPS, OnStep
+from consentgate.steps import OnStep
+from gateway.request_flow import STEPS
 from tests.support.gateway_house import House
 
 
