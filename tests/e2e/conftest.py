@@ -1,11 +1,15 @@
-"""What several end-to-end tests look at: one run of the demo at debug level, as a process of its own."""
+"""What several end-to-end tests look at: one run of the demo at debug level, as a process of its own; and a federation
+whose processes are killed.
+"""
 
 from __future__ import annotations
 
 import json
 import resource
+import secrets
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +17,9 @@ from typing import Any
 
 import pytest
 
+from bank_client.scoring import Score
 from dev.processes import stop_recorded
+from tests.support.kill_house import KillHouse, kill_house
 
 ROOT = Path(__file__).resolve().parents[2]
 TEST_SECONDS = 900
@@ -56,6 +62,14 @@ def demo_run(tmp_path_factory: pytest.TempPathFactory) -> DemoRun:
     finally:
         stop_recorded(directory / "build")  # after a timeout; else there is nothing to stop
     return DemoRun(directory / "build", done.returncode, done.stdout, _cpu_of_children() - before)
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KillHouse]:
+    """A federation whose processes are there to be killed, and answer."""
+    with kill_house(tmp_path_factory.mktemp("kill") / "build") as house:
+        assert isinstance(house.ask(secrets.token_hex(16)), Score), "nothing was killed yet"
+        yield house
 
 
 def _cpu_of_children() -> float:

@@ -4,26 +4,18 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterator
 
 import pytest
 
 from bank_client.scoring import Score
 from gateway.request_flow import STEPS
 from tests.e2e.conftest import TEST_SECONDS
-from tests.support.kill_house import LEDGER, KillHouse, kill_house
+from tests.support.kill_house import LEDGER, KillHouse
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(TEST_SECONDS)]
 
 DOWN_SECONDS = 0.5
 """How long the request goes on without the ledger."""
-
-
-@pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KillHouse]:
-    with kill_house(tmp_path_factory.mktemp("kill") / "build") as house:
-        assert isinstance(house.ask(secrets.token_hex(16)), Score), "nothing was killed yet"
-        yield house
 
 
 @pytest.mark.parametrize("step", [step.number for step in STEPS])
