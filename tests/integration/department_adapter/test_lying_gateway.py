@@ -7,14 +7,12 @@ witnesses. First everything that a bundle can be forged in (tests/support/forger
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import grpc.aio
 import pytest
-import pytest_asyncio
 from sqlalchemy import func, select
 
 from consentgate import canonical
@@ -41,20 +39,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 STOPPED_BY_FORM = frozenset({"salt truncated", "proof empty"})
 """Forgeries that the proto's own constraints refuse before anything is verified."""
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
-    """One adapter for all attacks that leave no trace: which is what they are to prove."""
-    async with House.open(tmp_path_factory.mktemp("adapter")) as house:
-        yield house
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def house(tmp_path: Path) -> AsyncIterator[House]:
-    """An adapter of its own."""
-    async with House.open(tmp_path) as opened:
-        yield opened
 
 
 def traces(house: House) -> tuple[int, ...]:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import grpc.aio
 import pytest
-import pytest_asyncio
 from sqlalchemy import func, select
 
 from consentgate import convert
@@ -23,19 +22,6 @@ from tests.support.federation import Federation, Institution, hex16
 from tests.support.witnessed_log import witness_signer
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
-    """One adapter for all calls that must leave no trace."""
-    async with House.open(tmp_path_factory.mktemp("adapter")) as house:
-        yield house
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def house(tmp_path: Path) -> AsyncIterator[House]:
-    async with House.open(tmp_path) as opened:
-        yield opened
 
 
 def company(federation: Federation) -> Institution:

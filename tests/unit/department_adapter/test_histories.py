@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -30,16 +29,9 @@ from tests.support.federation import NOW, Federation, hex16
 from tests.support.subject_histories import history_of
 from tests.support.witnessed_log import WitnessedLog
 from tests.unit.department_adapter.ledger_entries import SUBJECT, LogFeed, decided, first_link, granted, moved
+from tests.unit.department_adapter.tail_setting import Clock, running
 
 OTHER = hex16("other subject")
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = NOW
-
-    def __call__(self) -> datetime:
-        return self.now
 
 
 @dataclass
@@ -67,14 +59,8 @@ class Department:
     def stored(self, subject: str) -> object:
         return self.state.transact(lambda session: store.history_of(session, subject))
 
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        task = asyncio.create_task(self.tail.run())
-        try:
-            yield
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+    def running(self) -> AbstractAsyncContextManager[None]:
+        return running(self.tail)
 
     async def catch_up(self) -> None:
         self.feed.publish()
