@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
+from ledger.durable_files import make_folder
 from ledger.errors import HeadConflict, StorageFailed
 from ledger.storage.indexing import Indexing
 from ledger.storage.interface import Batch, Head
@@ -142,7 +143,7 @@ def _insert(writer: sqlite3.Connection, start: int, batch: Batch) -> None:
 
 def _lock(path: Path) -> int:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         lock = os.open(f"{path}{LOCK_SUFFIX}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise StorageFailed(f"cannot open {path}{LOCK_SUFFIX}: {error.strerror}") from error

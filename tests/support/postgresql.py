@@ -30,7 +30,7 @@ OWNER = "postgres"
 START_SECONDS = 60
 
 
-class NoPostgresql(pytest.skip.Exception):
+class NoPostgresql(pytest.skip.Exception):  # type: ignore[name-defined,misc]  # an attribute of an object
     """Nothing to test with: the test that asked for it is skipped."""
 
 

@@ -19,6 +19,7 @@ from ledger.storage.sqlite_audit import SqliteAudit
 from ledger.storage.sqlite_reader import SqliteReader
 from tests.support.log_batches import Wanted, batch_after, head_of, opened
 from tests.support.older_logs import store_version
+from tests.support.synced_disk import SyncedDisk
 from tests.support.witnessed_log import ORIGIN
 
 STATEMENTS = 5
@@ -146,6 +147,15 @@ def test_a_database_of_somebody_else_is_not_touched(tmp_path: Path, version: int
         SqliteReader(path)
     other.close()
     assert path.read_bytes() == before
+
+
+def test_the_folders_made_for_a_log_survive_a_power_cut_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What SQLite synchronises itself is looked at by the power cuts (tests/support/cut_log.py)."""
+    disk = SyncedDisk(tmp_path, monkeypatch)
+    SqliteStorage.open(tmp_path / "var" / "log" / "ledger.db").close()
+    assert [name for name in disk.lost() if not Path(name).name.startswith("ledger.db")] == []
 
 
 def test_a_database_of_the_first_version_is_brought_to_the_newest(tmp_path: Path) -> None:
