@@ -11,6 +11,8 @@ Left out: phe's floating-point encoding of numbers. Thread-safety: pure function
 
 import json
 
+import phe
+
 from paillier.errors import KeyFormat, ModulusMismatch
 from paillier.private.keys import PrivateKey
 from paillier.public_key import (
@@ -53,3 +55,13 @@ def import_unencrypted_phe_json(text: str | bytes) -> PrivateKey:
     if PublicKey.from_phe_dict(public) != key.public:
         raise ModulusMismatch('member "pub" is not the product of p and q')
     return key
+
+
+def to_phe(key: PrivateKey) -> phe.PaillierPrivateKey:
+    """The same key as a phe object; its `public_key` is phe's public key."""
+    return phe.PaillierPrivateKey(phe.PaillierPublicKey(int(key.public.n)), int(key.p), int(key.q))
+
+
+def from_phe(key: phe.PaillierPrivateKey) -> PrivateKey:
+    """A checked key from a phe object; raises the errors of `check_primes`."""
+    return PrivateKey(key.p, key.q)

@@ -6,8 +6,6 @@ again when the functions below build a key). Tests generate keys only where gene
 
 from functools import cache
 
-import phe
-
 from paillier.private import PrivateKey
 
 TEST_2048_P = int(
@@ -71,8 +69,3 @@ def other_key_2048() -> PrivateKey:
 def key_3072() -> PrivateKey:
     """A key of the default size, for few and slow checks."""
     return PrivateKey(TEST_3072_P, TEST_3072_Q)
-
-
-def to_phe(key: PrivateKey) -> phe.PaillierPrivateKey:
-    """The same key as an object of phe, the other library; its `public_key` is phe's public key."""
-    return phe.PaillierPrivateKey(phe.PaillierPublicKey(int(key.public.n)), int(key.p), int(key.q))

@@ -11,10 +11,11 @@ from paillier.linear import weighted_sum
 from paillier.packing import SlotLayout
 from paillier.portfolio import PortfolioScorecard, score_portfolio
 from paillier.private import PrivateKey
+from paillier.private.phe_form import to_phe
 from paillier.private.portfolio import decrypt_scores
 from paillier.randomizer_pool import RandomizerPool
 from paillier.wire import join, split
-from tests.support.paillier_keys import key_2048, key_3072, to_phe
+from tests.support.paillier_keys import key_2048, key_3072
 
 KEYS = {2048: key_2048, 3072: key_3072}
 sizes = pytest.mark.parametrize("bits", KEYS)

@@ -7,8 +7,12 @@ import pytest
 
 from paillier import errors
 from paillier.private import PrivateKey
-from paillier.private.phe_form import export_unencrypted_phe_json, import_unencrypted_phe_json
-from paillier.public_key import encode_base64url_integer
+from paillier.private.phe_form import (
+    export_unencrypted_phe_json,
+    from_phe,
+    import_unencrypted_phe_json,
+    to_phe,
+)
 from tests.support.paillier_keys import TEST_2048_P, other_key_2048
 
 
@@ -19,6 +23,7 @@ def altered(key: PrivateKey, **changes: object) -> str:
 
 def test_round_trip(key: PrivateKey) -> None:
     assert import_unencrypted_phe_json(export_unencrypted_phe_json(key)) == key
+    assert from_phe(to_phe(key)) == key
 
 
 def test_phe_opens_with_the_exported_key(key: PrivateKey) -> None:
@@ -28,11 +33,11 @@ def test_phe_opens_with_the_exported_key(key: PrivateKey) -> None:
     assert phe.PaillierPrivateKey(public, *primes).raw_decrypt(public.raw_encrypt(77)) == 77
 
 
-def test_a_key_that_phe_made_is_refused_by_the_condition_it_breaks(key: PrivateKey) -> None:
+def test_a_key_that_phe_made_is_refused_by_the_condition_it_breaks() -> None:
     prime_1_mod_4 = (3 << 1022) + 1037
-    p, q = encode_base64url_integer(TEST_2048_P), encode_base64url_integer(prime_1_mod_4)
+    public = phe.PaillierPublicKey(TEST_2048_P * prime_1_mod_4)
     with pytest.raises(errors.PrimeNotBlum):
-        import_unencrypted_phe_json(altered(key, p=p, q=q))
+        from_phe(phe.PaillierPrivateKey(public, TEST_2048_P, prime_1_mod_4))
 
 
 BAD_MEMBERS: dict[str, tuple[dict[str, object], type[errors.PaillierError]]] = {
