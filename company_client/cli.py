@@ -49,8 +49,9 @@ def keygen(
     signer = PersonSigner.generate()
     try:
         signer.save(out)
-    except OSError as error:
-        raise ConsentgateError(ErrorCode.INVALID_ARGUMENT_FIELD, field=str(out)) from error
+    except FileExistsError as error:
+        hint = "A key is never overwritten. Name a new file."
+        raise ConsentgateError(ErrorCode.INVALID_ARGUMENT_FIELD, field=str(out), hint=hint) from error
     jwk = signer.jwk.model_dump()
     lines = [f"{out}: private key, keep it to yourself", f"to be attested by the registry: x = {jwk['x']}"]
     show({"file": str(out), "jwk": jwk, "kid": signer.kid}, lines, as_json)

@@ -31,6 +31,7 @@ from consentgate.statements import (
     TransitionAction,
     Use,
 )
+from ledger.durable_files import write_new
 
 NONCE_BYTES = 16
 """bytes of randomness in a consent id and in a nonce."""
@@ -177,10 +178,10 @@ class Draft:
             }
         )
         try:
-            path.touch(mode=0o600, exist_ok=False)
-            path.write_bytes(content + b"\n")
-        except OSError as error:
-            raise ConsentgateError(ErrorCode.INVALID_ARGUMENT_FIELD, field=str(path)) from error
+            write_new(path, content + b"\n")
+        except FileExistsError as error:
+            hint = "A draft is never overwritten. Name a new file."
+            raise ConsentgateError(ErrorCode.INVALID_ARGUMENT_FIELD, field=str(path), hint=hint) from error
 
     @classmethod
     def load(cls, path: Path) -> Draft:

@@ -97,6 +97,11 @@ CATALOGUE: Mapping[ErrorCode, ErrorEntry] = MappingProxyType(
             "A configuration file or entry cannot be used.",
             "Correct the named file or entry; docs/operations.md lists all of them.",
         ),
+        _C.FILE_UNAVAILABLE: _E(
+            Status.FAILED_PRECONDITION,
+            "A file or folder of this machine cannot be read or written.",
+            "What is named must be there, be yours to read or write, and its disk must have room.",
+        ),
         # Consent.
         _C.CONSENT_NOT_FOUND: _E(
             Status.PERMISSION_DENIED,

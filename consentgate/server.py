@@ -178,6 +178,5 @@ def _bind(server: grpc.aio.Server, address: str, credentials: grpc.ServerCredent
     try:
         return server.add_secure_port(address, credentials)
     except RuntimeError as error:
-        raise ConsentgateError(
-            ErrorCode.CONFIG_INVALID, field=f"listen: {address}", private="address cannot be taken"
-        ) from error
+        hint = "The address cannot be taken: another process listens there, or it is none of this machine's."
+        raise ConsentgateError(ErrorCode.CONFIG_INVALID, field=f"listen: {address}", hint=hint) from error

@@ -84,10 +84,24 @@ def run(app: typer.Typer) -> NoReturn:
         note("interrupted")
         sys.exit(ExitCode.INTERRUPTED)
     except Exception as error:  # every exception ends as one of the catalogue, an unknown one with an incident id
-        known = translate(error)
-        print_error(known, notes=getattr(error, "__notes__", ()))
+        known = _of_this_machine(error) if isinstance(error, OSError) else translate(error)
+        print_error(known, notes=[*getattr(error, "__notes__", ()), *_causes(error)])
         sys.exit(exit_code(known))
     sys.exit(ExitCode.OK)
+
+
+def _of_this_machine(error: OSError) -> ConsentgateError:
+    """A command's own files and its own output: nobody else has to be told of an incident."""
+    named = None if error.filename is None else str(error.filename)
+    return ConsentgateError(ErrorCode.FILE_UNAVAILABLE, field=named)
+
+
+def _causes(error: BaseException | None) -> Iterator[str]:
+    """What the operating system said, in its own words, which hold no value."""
+    while error is not None:
+        if isinstance(error, OSError) and error.strerror:
+            yield f"cause: {error.strerror}"
+        error = error.__cause__
 
 
 def exit_code(error: ConsentgateError) -> ExitCode:
@@ -96,6 +110,8 @@ def exit_code(error: ConsentgateError) -> ExitCode:
         return ExitCode.INVALID
     if error.code in _CONFIGURATION:
         return ExitCode.CONFIGURATION
+    if error.code is ErrorCode.FILE_UNAVAILABLE:  # no server's, and so nothing that a client repeats by itself
+        return ExitCode.UNAVAILABLE
     return _BY_STATUS.get(error.status, ExitCode.REFUSED)
 
 

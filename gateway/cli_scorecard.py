@@ -30,6 +30,7 @@ from gateway import review as reviewing
 from gateway.review import Action, ReviewPackage
 from gateway.review_client import ReviewClient
 from gateway.review_report import package_lines
+from ledger.durable_files import READABLE, write_new
 
 MAX_FILE_BYTES = 64 * 1024 * 1024
 """bytes; a judged set of a thousand scorecards with their weights stays below."""
@@ -197,11 +198,7 @@ def _read(path: Path) -> bytes:
 
 def _write_new(path: Path, content: bytes) -> None:
     try:
-        with path.open("xb") as file:
-            file.write(content)
-    except OSError as error:
-        raise ConsentgateError(
-            ErrorCode.INVALID_ARGUMENT_FIELD,
-            field=str(path),
-            hint="The file exists already, or its folder cannot be written.",
-        ) from error
+        write_new(path, content, READABLE)
+    except FileExistsError as error:
+        hint = "The file exists already, and is not overwritten. Name a new one."
+        raise ConsentgateError(ErrorCode.INVALID_ARGUMENT_FIELD, field=str(path), hint=hint) from error

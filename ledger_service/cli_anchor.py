@@ -14,17 +14,16 @@ from typing import Annotated
 
 import typer
 
-from consentgate.error_status import translate
 from consentgate.errors import ConsentgateError, ErrorCode
 from consentgate.terminal import show
 from ledger.errors import TimestampUnavailable
 from ledger.export import read_checkpoint, write_sums
 from ledger.policy import LogPolicy
-from ledger.timestamp import read_roots, token_digest, verify_token
+from ledger.timestamp import token_digest, verify_token
 from ledger.timestamp_files import TIMESTAMPS_FOLDER, Timestamped, has_timestamp, write_timestamp
 from ledger.verify import verify_export
 from ledger_service.cli_export import open_source
-from ledger_service.cli_output import explaining, load_policy, measuring
+from ledger_service.cli_output import explaining, load_policy, load_roots, measuring
 from ledger_service.config import LedgerConfig
 from ledger_service.local_log import opened_log
 from ledger_service.timestamp_authority import timestamp
@@ -83,7 +82,7 @@ def _anchor(task: _Task, as_json: bool) -> None:
             members = {"size": checkpoint.size, "anchored": False}
             show(members, [f"a tree of {checkpoint.size} entries has its timestamp already"], as_json)
             return
-        roots = read_roots(_read(task.roots))
+        roots = load_roots(task.roots)
         try:
             token = timestamp(task.note, task.url, roots)
         except TimestampUnavailable as error:
@@ -101,11 +100,5 @@ def _anchor(task: _Task, as_json: bool) -> None:
 
 
 def _unavailable(error: TimestampUnavailable) -> ConsentgateError:
-    return ConsentgateError(translate(error).code, field=str(error), hint=error.hint)
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ConsentgateError(ErrorCode.CONFIG_INVALID, field=str(path)) from error
+    """The authority's silence, which is nothing of the ledger's."""
+    return ConsentgateError(ErrorCode.UNAVAILABLE, field=str(error), hint=error.hint)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import typer
+from cryptography.x509 import Certificate
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
@@ -29,6 +30,7 @@ from ledger.errors import (
 )
 from ledger.export import Progress
 from ledger.policy import LogPolicy
+from ledger.timestamp import read_roots
 
 _PASSING = frozenset(
     {
@@ -47,6 +49,10 @@ _CODES: dict[type[LedgerError], ErrorCode] = {
     EvidenceInvalid: ErrorCode.EVIDENCE_INVALID,
 }
 """What is not one of these is the ledger's own fault."""
+NO_DATABASE = (
+    "It is no ledger's database, or one of an older version, which a ledger brings up to date when it starts; or it is"
+    " damaged: compare with another copy."
+)
 _DAMAGED = "XX"
 """States by which PostgreSQL says that what it holds is damaged (XX001, XX002), or that it does not know (XX000)."""
 
@@ -74,8 +80,8 @@ def explaining(as_json: bool) -> Iterator[None]:
         raise ConsentgateError(ErrorCode.NOT_FOUND, field=str(error), hint=error.hint) from error
     except StorageFailed as error:
         if _is_passing(error):
-            raise
-        _end_invalid(error, as_json)
+            raise _unavailable(error) from error
+        _end_invalid(error, as_json, NO_DATABASE)
     except LedgerError as error:
         _end_invalid(error, as_json)
 
@@ -89,13 +95,20 @@ def _is_passing(error: StorageFailed) -> bool:
     return cause is not None and not str(getattr(cause, "sqlstate", "")).startswith(_DAMAGED)
 
 
-def _end_invalid(error: LedgerError, as_json: bool) -> NoReturn:
+def _unavailable(error: StorageFailed) -> ConsentgateError:
+    """Files are this machine's; only a database server is something else that does not answer."""
+    if isinstance(error.__cause__, OSError | sqlite3.Error):
+        return ConsentgateError(ErrorCode.FILE_UNAVAILABLE, field=str(error))
+    return ConsentgateError(ErrorCode.LEDGER_UNAVAILABLE, field=str(error), hint=error.hint)
+
+
+def _end_invalid(error: LedgerError, as_json: bool, hint: str | None = None) -> NoReturn:
     code = _CODES.get(type(error), ErrorCode.LEDGER_INVALID)
     problem = f"{type(error).__name__}: {error}"
     notes: Sequence[str] = getattr(error, "__notes__", ())
     if as_json:
         show({"valid": False, "error": type(error).__name__, "problem": str(error), "notes": list(notes)}, [], True)
-    print_error(ConsentgateError(code, field=problem, hint=error.hint), notes)
+    print_error(ConsentgateError(code, field=problem, hint=hint or error.hint), notes)
     raise typer.Exit(ExitCode.REFUSED if isinstance(error, NotEvidence) else ExitCode.INVALID)
 
 
@@ -107,6 +120,15 @@ def load_policy(path: Path) -> LogPolicy:
         raise ConsentgateError(ErrorCode.CONFIG_INVALID, field=f"{path}: {error}", hint=error.hint) from error
     except (OSError, ValueError) as error:
         raise ConsentgateError(ErrorCode.CONFIG_INVALID, field=str(path)) from error
+
+
+def load_roots(path: Path) -> tuple[Certificate, ...]:
+    """The certificates in a file; raises CONFIG_INVALID naming it."""
+    try:
+        return read_roots(path.read_bytes())
+    except KeyInvalid as error:
+        hint = "Certificates in PEM that vouch for the timestamp authority, as it publishes them."
+        raise ConsentgateError(ErrorCode.CONFIG_INVALID, field=str(path), hint=hint) from error
 
 
 def entry_members(entry: Entry, leaf_hash: bytes) -> dict[str, object]:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from consentgate.errors import ConsentgateError, ErrorCode
 from consentgate.terminal import note
 from consentgate.terminal import show as show_result
 from ledger.entry import Entry, leaf_hash, parse
 from ledger.receipt import Receipt
 from ledger.storage.searchable import SearchFilters
+from ledger_service import search_options as options
 from ledger_service.cli_output import entry_line, entry_members, explaining
 from ledger_service.cli_source import (
     OFFICER_TOML,
@@ -37,28 +36,17 @@ MAX_PAGE = 500
 """Most entries of a page (the wire's bound for SearchEntries)."""
 
 
-def _moment(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise typer.BadParameter("a date or time as in ISO 8601, e.g. 2026-11-24 or 2026-11-24T04:00:00Z") from error
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-
-
-Moment = Annotated[datetime | None, typer.Option(parser=_moment, metavar="TIME", help="ISO 8601; UTC unless it says.")]
-
-
 def search(
-    subject: Annotated[str | None, typer.Option(help="Subject token, 32 hex digits.")] = None,
-    institution: Annotated[str | None, typer.Option(help="Bank, e.g. bank-a.")] = None,
-    kind: Annotated[str | None, typer.Option(help="Kind of entry, e.g. query.decision.")] = None,
-    purpose: Annotated[str | None, typer.Option(help="Purpose, e.g. credit.origination.")] = None,
-    category: Annotated[str | None, typer.Option(help="Data category of a consent.")] = None,
-    verdict: Annotated[str | None, typer.Option(help="allow or deny.")] = None,
-    reason: Annotated[str | None, typer.Option(help="Reason code of a decision.")] = None,
-    not_before: Moment = None,
-    not_after: Moment = None,
-    after_seq: Annotated[int | None, typer.Option(help="Only entries after this sequence number.", min=0)] = None,
+    subject: options.Subject = None,
+    institution: options.Institution = None,
+    kind: options.KindOfEntry = None,
+    purpose: options.Purpose = None,
+    category: options.Category = None,
+    verdict: options.Verdict = None,
+    reason: options.Reason = None,
+    not_before: options.NotBefore = None,
+    not_after: options.NotAfter = None,
+    after_seq: options.AfterSeq = None,
     limit: Annotated[int, typer.Option(help="Entries of a page.", min=1, max=MAX_PAGE)] = 50,
     proofs: Annotated[
         Path | None,
@@ -82,8 +70,11 @@ def search(
     """
     if unproven and (proofs is not None or source is not None):
         raise typer.BadParameter("asks the ledger for no proofs", param_hint="--unproven")
+    options.check_range(not_before, not_after)
     filters = SearchFilters(subject, institution, kind, purpose, category, verdict, reason, not_before, not_after)
     question = _Question(filters, after_seq, limit)
+    if proofs is not None:
+        proofs.mkdir(parents=True, exist_ok=True)  # before the ledger is asked, and records it, for nothing
     with explaining(as_json):
         if source is not None:
             with local_log(source, policy) as log:
@@ -91,9 +82,9 @@ def search(
         else:
             with officer_ledger(config, address, development) as ledger:
                 page = _from_ledger(ledger, question, with_proofs=not unproven)
+    _show_page(page, as_json)
     if proofs is not None:
         _write_receipts(proofs, page)
-    _show_page(page, as_json)
 
 
 @dataclass(frozen=True)
@@ -137,10 +128,6 @@ def _from_ledger(ledger: OfficerLedger, question: _Question, *, with_proofs: boo
 
 def _write_receipts(folder: Path, page: _Page) -> None:
     """Refused by the first that exists already: none is overwritten."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConsentgateError(ErrorCode.INVALID_ARGUMENT_FIELD, field=str(folder)) from error
     for (entry, _), receipt in zip(page.entries, page.receipts, strict=True):
         write_receipt(folder / str(entry.seq), receipt)
     note(f"{len(page.receipts)} receipts in {folder}: `ledger verify --receipt {folder}/SEQ.leaf`")

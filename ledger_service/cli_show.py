@@ -29,7 +29,7 @@ from ledger_service.cli_source import (
     officer_ledger,
 )
 from ledger_service.local_log import receipt_of, seq_of_hash
-from ledger_service.receipt_files import write_receipt
+from ledger_service.receipt_files import refuse_taken, write_receipt
 
 _SEQ = re.compile(r"[0-9]{1,16}")
 _HASH = re.compile(r"[0-9a-f]{64}")
@@ -50,6 +50,8 @@ def show(
     """Show one entry with its proof: from the ledger, which records that it was read, or from files."""
     if not _SEQ.fullmatch(entry) and not (_HASH.fullmatch(entry) and source is not None):
         raise typer.BadParameter("a sequence number, or with --from a leaf hash", param_hint="ENTRY")
+    if receipt_out is not None:
+        refuse_taken(receipt_out)
     with explaining(as_json):
         if source is not None:
             with local_log(source, policy) as log:
@@ -61,9 +63,9 @@ def show(
                 if verify_receipt(receipt, ledger.anchors.log_policy).index != int(entry):
                     raise ProofInvalid("the ledger answered with another entry than was asked for")
         members, lines = _described(receipt, verified=source is None or policy is not None)
+    show_result(members, lines, as_json)
     if receipt_out is not None:
         write_receipt(receipt_out, receipt)
-    show_result(members, lines, as_json)
 
 
 def _described(receipt: Receipt, *, verified: bool) -> tuple[dict[str, object], list[str]]:

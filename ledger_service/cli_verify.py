@@ -1,4 +1,5 @@
-"""`ledger verify`: does it hold? An export, a database file, one receipt, an evidence bundle, offline.
+"""`ledger verify`: does it hold? An export, a database file, one receipt, an evidence bundle, offline; or the running
+ledger, which an officer asks for every leaf.
 
 It trusts nothing but the policy or the anchors it is given: neither the ledger's process nor its operator. Exit code
 INVALID (5) when something does not hold; stderr then says what, and which leaf is at fault. Left out: answers and
@@ -7,6 +8,8 @@ release of a bank's archive (`bank verify`).
 
 from __future__ import annotations
 
+from contextlib import closing
+from itertools import chain, islice
 from pathlib import Path
 from typing import Annotated
 
@@ -16,19 +19,19 @@ from consentgate import evidence
 from consentgate.anchors import Anchors
 from consentgate.certificates import refuse_development_ca
 from consentgate.errors import judging_answer
-from consentgate.terminal import show
+from consentgate.terminal import note, show
 from ledger.errors import LedgerError
 from ledger.evidence_folder import is_bundle
 from ledger.policy import LogPolicy
 from ledger.receipt import Receipt
-from ledger.timestamp import read_roots
 from ledger.timestamp_files import verify_timestamps
 from ledger.verify import Report, verify_export, verify_leaves, verify_receipt
 from ledger_service.cli_evidence import explain_bundle, load_keys
 from ledger_service.cli_fsck import end_with_findings, examine_database, finding_lines
-from ledger_service.cli_output import entry_lines, entry_members, explaining, load_policy, measuring, plain
+from ledger_service.cli_output import entry_lines, entry_members, explaining, load_policy, load_roots, measuring, plain
 from ledger_service.evidence_files import read_evidence
 from ledger_service.local_log import opened_log
+from ledger_service.officer import OfficerConfig, OfficerLedger
 from ledger_service.receipt_files import read_receipt
 
 Policy = Annotated[
@@ -64,15 +67,29 @@ def verify(
             file_okay=False,
         ),
     ] = None,
+    running: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="OFFICER.TOML",
+            help="Instead: the running ledger, every entry of it, as an officer; the ledger records it.",
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
     anchors: Annotated[
         Path | None, typer.Option(help="With --evidence: the verifier's own anchors.toml.", exists=True, dir_okay=False)
     ] = None,
     development: Annotated[bool, typer.Option("--development", help="Accept a development CA.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Result as JSON.")] = False,
 ) -> None:
-    """Verify an export, a database file, a receipt or an evidence bundle, offline and without trusting its source."""
-    if sum(given is not None for given in (path, receipt, bundle)) != 1:
-        raise typer.BadParameter("give one of PATH, --receipt and --evidence")
+    """Verify an export, a database file, a receipt or an evidence bundle, offline and without trusting its source.
+
+    Or the running ledger (--running), by the anchors that officer.toml names.
+    """
+    if sum(given is not None for given in (path, receipt, bundle, running)) != 1:
+        raise typer.BadParameter("give one of PATH, --receipt, --evidence and --running")
+    if running is not None and policy is not None:
+        raise typer.BadParameter("officer.toml names the anchors, and they the policy", param_hint="--policy")
     if tsa_roots is not None and (path is None or not path.is_dir()):
         raise typer.BadParameter("only an exported directory holds timestamps", param_hint="--tsa-roots")
     if bundle is not None and is_bundle(bundle):
@@ -81,8 +98,11 @@ def verify(
     if bundle is not None:
         _verify_evidence(bundle, _required(anchors, "--anchors"), development, as_json)
         return
-    trusted = load_policy(_required(policy, "--policy"))
     kept = None if earlier is None else earlier.read_bytes()
+    if running is not None:
+        _verify_running(OfficerConfig.load(running), kept, development, as_json)
+        return
+    trusted = load_policy(_required(policy, "--policy"))
     if receipt is not None:
         _verify_receipt(read_receipt(receipt), trusted, as_json)
     elif path is not None and path.is_dir():
@@ -143,7 +163,7 @@ def _verify_receipt(receipt: Receipt, policy: LogPolicy, as_json: bool) -> None:
 def _verify_export(
     directory: Path, policy: LogPolicy, earlier: bytes | None, tsa_roots: Path | None, as_json: bool
 ) -> None:
-    roots = None if tsa_roots is None else read_roots(tsa_roots.read_bytes())
+    roots = None if tsa_roots is None else load_roots(tsa_roots)
     with explaining(as_json):
         with measuring("Verifying") as progress:
             report = verify_export(directory, policy, progress, earlier)
@@ -173,6 +193,19 @@ def _verify_database(path: Path, policy: LogPolicy, earlier: bytes | None, as_js
     waiting = examined.entries - report.checkpoint.size
     lines = [*report_lines(report), *([f"  {waiting} further entries are not witnessed yet"] if waiting else [])]
     show({**report_members(report), "not_witnessed": waiting}, lines, as_json)
+
+
+def _verify_running(config: OfficerConfig, earlier: bytes | None, development: bool, as_json: bool) -> None:
+    """All that the newest checkpoint counts; what comes meanwhile, as the record of this reading, is not looked at."""
+    with explaining(as_json), OfficerLedger.open(config, allow_development_ca=development) as ledger:
+        note("read from the ledger, which records it (access.read)")
+        newest = ledger.checkpoint()
+        policy = ledger.anchors.log_policy
+        size = policy.check(newest).checkpoint.size
+        with closing(ledger.history()) as messages, measuring("Verifying") as progress:
+            leaves = islice(chain.from_iterable(leaves for leaves, _ in messages), size)
+            report = verify_leaves(leaves, newest, policy, progress, earlier=earlier)
+    show(report_members(report), report_lines(report), as_json)
 
 
 def report_members(report: Report) -> dict[str, object]:

@@ -14,6 +14,8 @@ from ledger.durable_files import write_new
 from ledger.errors import KeyInvalid
 from ledger.note import SignatureType, Signer, VerifierKey
 
+_TAKEN = "A key is never overwritten. Name a new file."
+
 
 def load_signer(path: Path, name: str, kind: SignatureType) -> Signer:
     """The key in `path` under this name; raises CONFIG_INVALID naming the file."""
@@ -24,11 +26,11 @@ def load_signer(path: Path, name: str, kind: SignatureType) -> Signer:
 
 
 def create_key(path: Path, name: str, kind: SignatureType) -> VerifierKey:
-    """Writes a fresh key that only its owner can read, and returns what others need; never overwrites."""
+    """Writes a fresh key for its owner's eyes only, and returns what others need; never overwrites. Raises OSError."""
     signer = Signer.generate(name, kind)
     key = signer.verifier_key  # refuses a malformed name before there is a file
     try:
         write_new(path, signer.to_pem())
-    except OSError as error:
-        raise ConsentgateError(ErrorCode.CONFIG_INVALID, field=str(path)) from error
+    except FileExistsError as error:
+        raise ConsentgateError(ErrorCode.CONFIG_INVALID, field=str(path), hint=_TAKEN) from error
     return key

@@ -112,10 +112,18 @@ class ExportLog:
         return nodes_from_tiles(ids, self.checkpoint.size, self._read_tile)
 
     def search(self, filters: SearchFilters, after_seq: int | None, limit: int) -> list[bytes]:
-        """As LocalLog, leaf by leaf."""
+        """As LocalLog, leaf by leaf; raises ExportInvalid when leaves are missing: they might be what is looked for."""
         start = 0 if after_seq is None else after_seq + 1
-        later = islice(self.leaves(), start, None)
+        later = islice(self._all_leaves(), start, None)
         return list(islice((leaf for leaf in later if matches(parse(leaf), filters)), limit))
+
+    def _all_leaves(self) -> Iterator[bytes]:
+        count = 0
+        for leaf in self.leaves():
+            yield leaf
+            count += 1
+        if count < self.checkpoint.size:
+            raise ExportInvalid(f"there are {count} leaves, but the checkpoint counts {self.checkpoint.size}")
 
     def _tile(self, path: str) -> bytes:
         return read_tile(self._directory, path)

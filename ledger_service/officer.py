@@ -101,7 +101,7 @@ class OfficerLedger:
             answer = self._stub.GetCheckpoint(ledger_pb2.GetCheckpointRequest())
         return bytes(answer.checkpoint)
 
-    def history(self) -> Iterator[tuple[list[bytes], bytes]]:
+    def history(self) -> Generator[tuple[list[bytes], bytes], None, None]:
         """All leaves from the first on, some at a time, unverified; with the last of them the note that counts them.
 
         One entry on the record, however long the log is, and that entry is the last of what is read.

@@ -7,11 +7,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from consentgate.errors import ConsentgateError, ErrorCode
+from ledger.durable_files import READABLE, write_new
 from ledger.entry import MAX_LEAF
 from ledger.proof import MAX_PROOF_BYTES
 from ledger.receipt import Receipt
 
 LEAF_SUFFIX, PROOF_SUFFIX = ".leaf", ".proof"
+
+_HINT = "A receipt is two files side by side, NAME.leaf and NAME.proof: name either."
+_TAKEN = "A receipt is there already; existing ones are not overwritten. Name another place."
 
 
 def read_receipt(path: Path) -> Receipt:
@@ -22,18 +26,24 @@ def read_receipt(path: Path) -> Receipt:
     return Receipt(leaf=leaf, proof=_read(path.with_suffix(PROOF_SUFFIX), MAX_PROOF_BYTES))
 
 
-def write_receipt(path: Path, receipt: Receipt) -> None:
-    """Writes `path` with both suffixes; never overwrites."""
-    for suffix, content in ((LEAF_SUFFIX, receipt.leaf), (PROOF_SUFFIX, receipt.proof)):
+def refuse_taken(path: Path) -> None:
+    """Raises INVALID_ARGUMENT_FIELD when there is a receipt: before a ledger is asked, and records it, for nothing."""
+    for suffix in (LEAF_SUFFIX, PROOF_SUFFIX):
         target = path.with_name(path.name + suffix)
-        try:
-            with target.open("xb") as file:
-                file.write(content)
-        except OSError as error:
-            raise ConsentgateError(ErrorCode.INVALID_ARGUMENT_FIELD, field=str(target), hint=_HINT) from error
+        if target.exists():
+            raise ConsentgateError(ErrorCode.INVALID_ARGUMENT_FIELD, field=str(target), hint=_TAKEN)
 
 
-_HINT = "A receipt is two files, NAME.leaf and NAME.proof, side by side; existing ones are not overwritten."
+def write_receipt(path: Path, receipt: Receipt) -> None:
+    """Writes `path` with both suffixes, or neither; never overwrites. Raises OSError."""
+    refuse_taken(path)
+    leaf, proof = (path.with_name(path.name + suffix) for suffix in (LEAF_SUFFIX, PROOF_SUFFIX))
+    write_new(leaf, receipt.leaf, READABLE)
+    try:
+        write_new(proof, receipt.proof, READABLE)
+    except BaseException:
+        leaf.unlink()
+        raise
 
 
 def _read(path: Path, limit: int) -> bytes:

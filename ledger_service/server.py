@@ -69,13 +69,17 @@ async def check_witness(witness: Witness) -> None:
         raise ConsentgateError(ErrorCode.LEDGER_INVALID, field="witness")
 
 
+_UNLISTED = (
+    "The ledger policy lists no witness of this name with this key. Compare witness.name and the key with the line that"
+    " `ledger keygen --witness` showed, and have every member's policy list it."
+)
+
+
 def open_witness(key: WitnessKey, policy: LogPolicy) -> Witness:
     """The witness for the policy's log; raises CONFIG_INVALID, also when the policy does not know its key."""
     signer = load_signer(key.signing_key, key.name, SignatureType.COSIGNATURE)
     if policy.witness_of(signer.verifier_key) is None:
-        raise ConsentgateError(
-            ErrorCode.CONFIG_INVALID, field="witness.signing_key", private="the policy does not list the key"
-        )
+        raise ConsentgateError(ErrorCode.CONFIG_INVALID, field="witness.signing_key", hint=_UNLISTED)
     try:
         return Witness(signer, policy.logs, key.state)
     except LedgerError as error:

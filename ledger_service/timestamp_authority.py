@@ -18,6 +18,8 @@ from ledger.timestamp import MAX_TOKEN, timestamp_query, token_in
 TIMEOUT_SECONDS = 15.0
 QUERY_TYPE, REPLY_TYPE = "application/timestamp-query", "application/timestamp-reply"
 
+_NO_ADDRESS = "the authority's address is not of the form http(s)://host[:port]/path"
+
 
 def timestamp(note: bytes, url: str, roots: Sequence[Certificate]) -> bytes:
     """A verified token over the note; raises TimestampUnavailable or TimestampInvalid."""
@@ -26,20 +28,29 @@ def timestamp(note: bytes, url: str, roots: Sequence[Certificate]) -> bytes:
 
 
 def _post(url: str, body: bytes) -> bytes:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise TimestampUnavailable("the authority's address is not of the form http(s)://host/path")
-    connect = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = connect(parts.hostname, parts.port, timeout=TIMEOUT_SECONDS)
-    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    connection, target = _connection(url)
     try:
         connection.request("POST", target, body, {"Content-Type": QUERY_TYPE, "Accept": REPLY_TYPE})
         answer = connection.getresponse()
         content = answer.read(MAX_TOKEN + 1)
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:  # ValueError: names that no host can have
         raise TimestampUnavailable(f"the timestamp authority does not answer: {type(error).__name__}") from error
     finally:
         connection.close()
     if answer.status != http.client.OK:
         raise TimestampUnavailable(f"the timestamp authority answers with HTTP status {answer.status}")
     return content
+
+
+def _connection(url: str) -> tuple[http.client.HTTPConnection, str]:
+    """Not open yet, and what to ask for there."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise TimestampUnavailable(_NO_ADDRESS) from error
+    if not host or parts.scheme not in ("http", "https") or not url.isascii():
+        raise TimestampUnavailable(_NO_ADDRESS)
+    connect = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    return connect(host, port, timeout=TIMEOUT_SECONDS), target

@@ -72,6 +72,7 @@ CODES = {
     ErrorCode.CONFIG_INVALID: ExitCode.CONFIGURATION,
     ErrorCode.CERTIFICATE_EXPIRED: ExitCode.CONFIGURATION,
     ErrorCode.KEY_FILE: ExitCode.CONFIGURATION,
+    ErrorCode.FILE_UNAVAILABLE: ExitCode.UNAVAILABLE,
 }
 
 
@@ -104,6 +105,37 @@ def test_unexpected_exception_shows_an_incident_and_no_traceback(monkeypatch, ca
     assert "incident: " in err
     assert SECRET not in err
     assert "Traceback" not in err
+
+
+def test_trouble_with_a_file_names_it_and_says_why(monkeypatch, capsys):
+    """It is this machine's, and no incident of a server."""
+    ended = _ended(monkeypatch, lambda: open("/missing/folder/file").close())
+    err = capsys.readouterr().err
+    assert ended == ExitCode.UNAVAILABLE
+    assert "FILE_UNAVAILABLE" in err
+    assert "(/missing/folder/file)" in err
+    assert "cause: No such file or directory" in err
+    assert "incident" not in err
+
+
+def test_an_output_that_takes_no_more_is_named(monkeypatch, capsys):
+    def action() -> None:
+        with open("/dev/full", "w") as full:
+            full.write("result")
+
+    assert _ended(monkeypatch, action) == ExitCode.UNAVAILABLE
+    assert "cause: No space left on device" in capsys.readouterr().err
+
+
+def test_an_error_made_of_trouble_with_a_file_says_why(monkeypatch, capsys):
+    def action() -> None:
+        try:
+            open("/missing/bank.toml").close()
+        except OSError as error:
+            raise ConsentgateError(ErrorCode.CONFIG_INVALID, field="bank.toml") from error
+
+    assert _ended(monkeypatch, action) == ExitCode.CONFIGURATION
+    assert "cause: No such file or directory" in capsys.readouterr().err
 
 
 def test_notes_of_an_exception_are_shown(monkeypatch, capsys):

@@ -138,10 +138,31 @@ def test_authority_that_is_away(tmp_path: Path, policy: Path, authority: Authori
     assert anchor(export, policy, authority, address).code is ExitCode.UNAVAILABLE
 
 
-@pytest.mark.parametrize("address", ["ftp://127.0.0.1/", "127.0.0.1:80", "http:///tsa", "file:///etc/passwd"])
+NO_ADDRESSES = ["ftp://127.0.0.1/", "127.0.0.1:80", "http:///tsa", "file:///etc/passwd", "http://127.0.0.1:tsa/"]
+NO_ADDRESSES += ["http://127.0.0.1:99999/", "http://a..b/", "http://127.0.0.1:1/ü", "http://[::1/"]
+
+
+@pytest.mark.parametrize("address", NO_ADDRESSES)
 def test_only_http_is_asked(authority: Authority, address: str) -> None:
+    """Whatever the address is, the error is one that the running ledger warns of and lives with."""
     with pytest.raises(TimestampUnavailable):
         timestamp(b"note", address, read_roots(authority.roots.read_bytes()))
+
+
+def test_an_authority_that_is_away_is_not_called_the_ledger(tmp_path: Path, policy: Path, authority: Authority) -> None:
+    ended = anchor(export_log(sample_log(), tmp_path / "export"), policy, authority, "http://127.0.0.1:1/")
+    assert (ended.code, "The ledger does not answer" in ended.err) == (ExitCode.UNAVAILABLE, False)
+    assert "the timestamp authority does not answer" in ended.err
+
+
+@pytest.mark.parametrize("command", ["anchor", "verify"])
+def test_roots_that_are_no_certificates_are_named(tmp_path: Path, policy: Path, command: str) -> None:
+    export, roots = export_log(sample_log(), tmp_path / "export"), tmp_path / "roots.pem"
+    roots.write_text("no certificate")
+    given = ["--tsa", "http://127.0.0.1:1/", "--roots"] if command == "anchor" else ["--tsa-roots"]
+    ended = run_command(app, [command, export, "--policy", policy, *given, roots])
+    assert (ended.code, f"({roots})" in ended.err) == (ExitCode.CONFIGURATION, True)
+    assert "vouch for the timestamp authority" in ended.err
 
 
 def test_options_belong_together(tmp_path: Path) -> None:

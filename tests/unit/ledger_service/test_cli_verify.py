@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from consentgate.terminal import ExitCode
 from ledger_service.cli import app
+from ledger_service.officer import OfficerLedger
 from tests.support.command_line import Ended, run_command
-from tests.support.ledger_files import write_ledger_config
+from tests.support.ledger_files import write_ledger_config, write_officer_config
+from tests.support.ledger_server import ServedLedger
+from tests.support.running_log import KIND, transition
 from tests.support.sample_log import COSIGNED_AT, OPENED_AT, alter, export_log, sample_log, store_log
 from tests.support.witnessed_log import WitnessedLog, policy_text
 
@@ -258,3 +263,43 @@ def test_a_log_that_was_never_witnessed(tmp_path: Path, policy: Path) -> None:
     ended = run_command(app, ["export", tmp_path / "export", "--database", database, "--policy", policy])
     assert ended.code is ExitCode.INVALID
     assert "no witnessed checkpoint yet" in ended.err
+
+
+async def test_the_running_ledger_is_verified_on_the_record(served: ServedLedger, tmp_path: Path) -> None:
+    await asyncio.gather(*(served.log.append(KIND, transition(n), f"key {n}") for n in range(3)))
+    config = write_officer_config(tmp_path / "officer", served.address)
+    ended = await asyncio.to_thread(verify, "--running", config, "--json")
+    assert ended.code is ExitCode.OK, ended.err
+    assert (ended.members["valid"], ended.members["entries"], ended.members["kinds"][KIND]) == (True, 4, 3)
+    assert "records it (access.read)" in ended.err
+    kept = tmp_path / "checkpoint"
+    kept.write_bytes(served.log.published.current().note)
+    again = await asyncio.to_thread(verify, "--running", config, "--earlier", kept, "--json")
+    assert (again.code, again.members["entries"]) == (ExitCode.OK, 5)
+    assert again.members["kinds"]["access.read"] == 1
+
+
+async def test_a_running_ledger_that_hides_an_entry(
+    served: ServedLedger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await asyncio.gather(*(served.log.append(KIND, transition(n), f"key {n}") for n in range(3)))
+    config = write_officer_config(tmp_path / "officer", served.address)
+    honest = OfficerLedger.history
+
+    def hiding(self: OfficerLedger) -> Iterator[tuple[list[bytes], bytes]]:
+        for leaves, note in honest(self):
+            yield leaves[:2] + leaves[3:], note
+
+    monkeypatch.setattr(OfficerLedger, "history", hiding)
+    ended = await asyncio.to_thread(verify, "--running", config, "--json")
+    assert (ended.code, ended.members["valid"]) == (ExitCode.INVALID, False)
+    monkeypatch.setattr(OfficerLedger, "history", lambda _: (piece for piece in ()))
+    silent = await asyncio.to_thread(verify, "--running", config)
+    assert (silent.code, "there are 0 leaves, but the checkpoint counts" in silent.err) == (ExitCode.INVALID, True)
+
+
+def test_the_running_ledger_is_asked_with_the_officers_anchors(tmp_path: Path, policy: Path) -> None:
+    config = write_officer_config(tmp_path / "officer", "127.0.0.1:1")
+    assert verify("--running", config).code is ExitCode.UNAVAILABLE
+    assert verify("--running", config, "--policy", policy).code is ExitCode.USAGE
+    assert verify(tmp_path, "--running", config).code is ExitCode.USAGE
