@@ -19,6 +19,11 @@ from ledger.errors import LedgerError
 from ledger.receipt import Receipt
 from ledger.verify import VerifiedLeaf, verify_receipt
 
+_NOT_OURS = (
+    "The entry bears none of the tokens in tokens.json. Is that file an old copy, or lost? Restore the newest."
+    " Otherwise the gateway shows another company's entry: tell its operator."
+)
+
 
 @dataclass(frozen=True)
 class Access:
@@ -27,6 +32,7 @@ class Access:
     seq: int
     at: datetime
     kind: str
+    subject: str
     group: str
     institution: str
     purpose: str
@@ -36,12 +42,16 @@ class Access:
     consent_id: str
     departments: tuple[str, ...]
     leaf: VerifiedLeaf
+    receipt: Receipt
 
 
 def verify_accesses(
-    receipts: Iterable[Receipt], anchors: Anchors, groups: Mapping[str, str], after_seq: int
+    receipts: Iterable[Receipt], anchors: Anchors, groups: Mapping[str, str] | None, after_seq: int
 ) -> list[Access]:
-    """All entries, verified; `groups` maps own token → group. Raises RECEIPT_INVALID or RECEIPT_MISMATCH."""
+    """All entries, verified; `groups` maps own token → group. Raises RECEIPT_INVALID or RECEIPT_MISMATCH.
+
+    Without `groups` (a stranger's view) any token will do.
+    """
     found = []
     for receipt in receipts:
         access = _verify_access(receipt, anchors, groups)
@@ -53,14 +63,14 @@ def verify_accesses(
     return found
 
 
-def _verify_access(receipt: Receipt, anchors: Anchors, groups: Mapping[str, str]) -> Access:
+def _verify_access(receipt: Receipt, anchors: Anchors, groups: Mapping[str, str] | None) -> Access:
     try:
         leaf = verify_receipt(receipt, anchors.log_policy)
     except LedgerError as error:
         raise AnswerRefused(ErrorCode.RECEIPT_INVALID, field="entries") from error
     subject = leaf.entry.body.get("subject")
-    if not isinstance(subject, str) or subject not in groups:
-        raise AnswerRefused(ErrorCode.RECEIPT_MISMATCH, field="entries.leaf.subject")
+    if not isinstance(subject, str) or (groups is not None and subject not in groups):
+        raise AnswerRefused(ErrorCode.RECEIPT_MISMATCH, field="entries.leaf.subject", hint=_NOT_OURS)
     body = leaf.entry.body
 
     def text(name: str) -> str:
@@ -70,7 +80,8 @@ def _verify_access(receipt: Receipt, anchors: Anchors, groups: Mapping[str, str]
         seq=leaf.entry.seq,
         at=datetime.fromisoformat(leaf.entry.ts).astimezone(UTC),
         kind=leaf.entry.kind,
-        group=groups[subject],
+        subject=subject,
+        group=text("group") if groups is None else groups[subject],
         institution=text("institution"),
         purpose=text("purpose"),
         verdict=text("verdict"),
@@ -79,6 +90,7 @@ def _verify_access(receipt: Receipt, anchors: Anchors, groups: Mapping[str, str]
         consent_id=text("consent_id"),
         departments=_departments(body),
         leaf=leaf,
+        receipt=receipt,
     )
 
 

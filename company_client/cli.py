@@ -18,12 +18,17 @@ import typer
 
 from company_client import render
 from company_client.client import CompanyClient
+from company_client.completeness import CompleteAccesses
 from company_client.consents import ConsentTerms, Draft
+from company_client.proof_folder import read_proofs, refuse_taken, write_proofs
 from company_client.terms import parse_data_range, parse_day, parse_departments, parse_frequency
-from consentgate.errors import ConsentgateError, ErrorCode
+from consentgate.anchors import Anchors
+from consentgate.certificates import refuse_development_ca
+from consentgate.errors import AnswerRefused, ConsentgateError, ErrorCode
 from consentgate.signing import PersonSigner
 from consentgate.statements import TransitionAction, Use
 from consentgate.terminal import confirm, new_app, note, run, show, show_line
+from ledger.kinds import MAX_INTEGER
 
 app = new_app("A company's side of Consentgate: consent, and see who used it.")
 
@@ -215,7 +220,9 @@ def consents(config: Config = COMPANY_TOML, development: Development = False, as
 @app.command()
 def accesses(
     watch: Annotated[bool, typer.Option(help="Go on showing new ones until interrupted.")] = False,
-    after: Annotated[int | None, typer.Option(help="Only ledger entries after this one.")] = None,
+    after: Annotated[
+        int | None, typer.Option(help="Only ledger entries after this one.", min=0, max=MAX_INTEGER)
+    ] = None,
     complete: Annotated[
         bool, typer.Option("--complete", help="Also check, by departments' signed counts, that none was left out.")
     ] = False,
@@ -226,29 +233,83 @@ def accesses(
             "It learns which tokens are yours."
         ),
     ] = None,
+    proofs: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="New folder with the proofs of what is shown, for others: `company verify` verifies it. "
+            "Whoever has it knows that these tokens are one company's.",
+        ),
+    ] = None,
     config: Config = COMPANY_TOML,
     development: Development = False,
     as_json: AsJson = False,
 ) -> None:
-    """Every ledger entry about this company, each verified against the anchors."""
-    if watch and (complete or ask):
-        raise ConsentgateError(ErrorCode.INVALID_ARGUMENT_FIELD, field="--complete")
+    """Every ledger entry about this company, each verified against the anchors.
+
+    That no other was left out only --complete says.
+    """
+    if watch and (complete or ask or proofs):
+        hint = "Watching has no end: without --watch there are --complete, --ask and --proofs."
+        raise ConsentgateError(ErrorCode.INVALID_ARGUMENT_FIELD, field="--watch", hint=hint)
+    if proofs is not None:
+        refuse_taken(proofs)
+        if after is not None:
+            hint = "Proofs are of all entries: departments count all of them."
+            raise ConsentgateError(ErrorCode.INVALID_ARGUMENT_FIELD, field="--after", hint=hint)
     with CompanyClient.from_config(config, allow_development_ca=development) as company:
         if watch:
             for access in company.watch(after):
                 show_line(render.access_members(access), render.access_line(access), as_json)
         if complete or ask:
             checked = company.complete_accesses(None if ask is None else parse_departments(ask))
-            first = -1 if after is None else after
-            found = [access for access in checked.accesses if access.seq > first]
-            vouchers = list(checked.vouchers)
         else:
-            found, vouchers = company.accesses(after), []
+            note("each entry is proven, but not that none was left out: --complete")
+            checked = CompleteAccesses(company.accesses(after), [], [])
+    if proofs is not None:
+        write_proofs(proofs, checked.accesses, checked.histories)
+        note(f"proofs in {proofs}: `company verify {proofs} --anchors anchors.toml`")
+    first = -1 if after is None else after
+    found = [access for access in checked.accesses if access.seq > first]
     members = {"accesses": [render.access_members(access) for access in found], "verified": len(found)}
-    if vouchers:
-        members["complete"] = [render.voucher_members(voucher) for voucher in vouchers]
-    lines = [render.access_line(access) for access in found] or ["nobody looked"]
-    show(members, lines + [render.voucher_line(voucher) for voucher in vouchers], as_json)
+    if checked.vouchers:
+        members["complete"] = [render.voucher_members(voucher) for voucher in checked.vouchers]
+    lines = [render.access_line(access) for access in found] or [render.none_line(after)]
+    show(members, lines + [render.voucher_line(voucher) for voucher in checked.vouchers], as_json)
+
+
+@app.command()
+def verify(
+    directory: Annotated[
+        Path, typer.Argument(help="A folder of `company accesses --proofs`.", exists=True, file_okay=False)
+    ],
+    anchors: Annotated[
+        Path, typer.Option(help="The verifier's own anchors.toml; asks no server.", exists=True, dir_okay=False)
+    ],
+    development: Development = False,
+    as_json: AsJson = False,
+) -> None:
+    """Verify what a company handed on: its ledger entries, and departments' word that there is no other.
+
+    For anybody, offline. Whose the tokens are is not in it: the company's signed consents say that.
+    """
+    held = Anchors.load(anchors)
+    if not development:
+        refuse_development_ca(held.member_ca)
+    try:
+        found = read_proofs(directory, held)
+    except AnswerRefused as error:
+        if as_json:
+            show({"valid": False, "error": str(error.code), "problem": error.field}, [], True)
+        raise
+    members = {
+        "valid": True,
+        "tokens": found.tokens,
+        "accesses": [render.access_members(access) for access in found.accesses],
+        "verified": len(found.accesses),
+        "complete": [render.voucher_members(voucher) for voucher in found.vouchers],
+    }
+    show(members, render.proof_lines(found), as_json)
 
 
 def _transition(

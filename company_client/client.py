@@ -64,6 +64,10 @@ _LEAF_KINDS = {
     TransitionAction.RESUME: "consent.resumed",
     TransitionAction.REVOKE: "consent.revoked",
 }
+_NO_TOKENS = (
+    "There is no token here, so nothing can be said of its entries: the company never consented, or the file is lost."
+    " Restore it from its backup."
+)
 _STATE_PREFIX = "CONSENT_STATE_"
 
 Request = TypeVar("Request")
@@ -240,9 +244,11 @@ class CompanyClient:
 
         The gateway passes the question on, one token at a time. `ask` maps department ids to addresses that are asked
         directly instead: that needs no gateway, but those departments learn which tokens belong together. Raises
-        HISTORY_INVALID, HISTORY_MISMATCH, LEDGER_STALE, DEPARTMENT_UNAVAILABLE.
+        HISTORY_INVALID, HISTORY_MISMATCH, LEDGER_STALE, DEPARTMENT_UNAVAILABLE; CONFIG_INVALID without any token.
         """
         groups = self.tokens.groups()
+        if not groups:
+            raise ConsentgateError(ErrorCode.CONFIG_INVALID, field=str(self.config.tokens), hint=_NO_TOKENS)
         # Histories first: whatever a department saw, the gateway can find afterwards.
         histories = [stated for subject in groups for stated in self._histories(subject, ask)]
         return check_complete(self.accesses(), histories, groups)

@@ -11,7 +11,7 @@ and refuse a second (docs/threat-model.md).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -19,6 +19,8 @@ from company_client.accesses import Access
 from consentgate.errors import AnswerRefused, ConsentgateError, ErrorCode
 from consentgate.history import VerifiedHistory
 from ledger.history import SubjectHistory
+
+_NOBODY = "One department must speak of every token, and none does. Ask again, or departments directly with --ask."
 
 
 @dataclass(frozen=True)
@@ -33,21 +35,27 @@ class Voucher:
 
 @dataclass(frozen=True)
 class CompleteAccesses:
-    """All entries, and who vouches that they are all."""
+    """All entries, who vouches that they are all, and the signed words that say so."""
 
     accesses: Sequence[Access]
     vouchers: Sequence[Voucher]
+    histories: Sequence[VerifiedHistory]
+
+    @property
+    def tokens(self) -> list[str]:
+        """The tokens that entries or departments speak of."""
+        return sorted({stated.subject for stated in self.histories} | {access.subject for access in self.accesses})
 
 
 def check_complete(
-    accesses: Sequence[Access], histories: Iterable[VerifiedHistory], groups: Mapping[str, str]
+    accesses: Sequence[Access], histories: Sequence[VerifiedHistory], groups: Mapping[str, str]
 ) -> CompleteAccesses:
     """Compares; `groups` maps own token → group. Raises HISTORY_MISMATCH naming department and group, or
     DEPARTMENT_UNAVAILABLE when no department spoke of every token.
     """
     by_department: dict[str, dict[str, VerifiedHistory]] = {}
     for stated in histories:
-        if stated.history != _shown(accesses, groups[stated.subject], stated.size):
+        if stated.history != _shown(accesses, stated.subject, stated.size):
             raise AnswerRefused(ErrorCode.HISTORY_MISMATCH, field=f"{stated.department}: {groups[stated.subject]}")
         by_department.setdefault(stated.department, {})[stated.subject] = stated
     vouchers = [
@@ -56,15 +64,15 @@ def check_complete(
         if set(stated) == set(groups)
     ]
     if groups and not vouchers:
-        raise ConsentgateError(ErrorCode.DEPARTMENT_UNAVAILABLE, field="histories")
-    return CompleteAccesses(accesses, vouchers)
+        raise ConsentgateError(ErrorCode.DEPARTMENT_UNAVAILABLE, field="histories", hint=_NOBODY)
+    return CompleteAccesses(accesses, vouchers, histories)
 
 
-def _shown(accesses: Sequence[Access], group: str, size: int) -> SubjectHistory:
+def _shown(accesses: Sequence[Access], subject: str, size: int) -> SubjectHistory:
     """The history that follows from the entries that the gateway showed; each was verified before."""
     history = SubjectHistory()
     for access in accesses:
-        if access.group == group and access.seq < size:
+        if access.subject == subject and access.seq < size:
             history = history.followed_by(access.leaf.leaf_hash)
     return history
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from company_client.accesses import Access
 from company_client.client import ConsentRecord
-from company_client.completeness import Voucher
+from company_client.completeness import CompleteAccesses, Voucher
 from consentgate.statements import ConsentClaims, ConsentTransitionClaims
 from ledger.verify import VerifiedLeaf
 
@@ -84,6 +84,7 @@ def access_members(access: Access) -> Members:
         "seq": access.seq,
         "at": access.at.isoformat(),
         "kind": access.kind,
+        "subject": access.subject,
         "group": access.group,
         "institution": access.institution,
         "purpose": access.purpose,
@@ -100,7 +101,7 @@ def access_line(access: Access) -> str:
     """The same for a person."""
     what = " ".join(part for part in (access.verdict, access.reason, access.purpose) if part)
     departments = f" [{', '.join(access.departments)}]" if access.departments else ""
-    who = access.institution or access.group
+    who = access.institution or access.group or access.subject
     return f"{access.at:%Y-%m-%d %H:%M:%S}  {access.seq:>8}  {access.kind:<17} {who}  {what}{departments}"
 
 
@@ -120,6 +121,23 @@ def voucher_line(voucher: Voucher) -> str:
         f"{voucher.department} vouches: of the first {voucher.size} ledger entries {voucher.entries} are about this "
         f"company, all shown above or before  ({voucher.at:%Y-%m-%d %H:%M:%S} UTC)"
     )
+
+
+def none_line(after: int | None) -> str:
+    """When there is no entry to show."""
+    return "nobody looked" if after is None else f"nobody looked after entry {after}"
+
+
+def proof_lines(found: CompleteAccesses) -> list[str]:
+    """What a company's proofs say to a stranger, and what not."""
+    lines = [*map(access_line, found.accesses), f"{len(found.accesses)} entries, each recorded in the ledger"]
+    lines += [
+        f"{voucher.department} signed: of the first {voucher.size} ledger entries {voucher.entries} bear one of these "
+        f"tokens, and all of them are shown above  ({voucher.at:%Y-%m-%d %H:%M:%S} UTC)"
+        for voucher in found.vouchers
+    ]
+    lines += [] if found.vouchers else ["no department says that there is no other entry"]
+    return [*lines, *(f"token {token}" for token in found.tokens)]
 
 
 def _moment(seconds: int) -> str:

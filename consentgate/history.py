@@ -46,6 +46,7 @@ class VerifiedHistory:
     size: int
     history: SubjectHistory
     at: datetime
+    statement: HistoryStatement
 
 
 def sign_history(
@@ -66,10 +67,15 @@ def sign_history(
     return signer.sign(kind, claims)
 
 
-def verify_history(statement: HistoryStatement, subject: str, anchors: Anchors, now: datetime) -> VerifiedHistory:
-    """Checkpoint, age, signature and every binding; raises HISTORY_INVALID with the field, or LEDGER_STALE."""
+def verify_history(
+    statement: HistoryStatement, subject: str, anchors: Anchors, now: datetime | None
+) -> VerifiedHistory:
+    """Checkpoint, age, signature and every binding; raises HISTORY_INVALID with the field, or LEDGER_STALE.
+
+    A statement that somebody kept has no age to be refused for (`now` None): it says what was so at its checkpoint.
+    """
     witnessed, at = _checkpoint(statement.checkpoint, anchors)
-    if abs(now - at) > OLDEST:
+    if now is not None and abs(now - at) > OLDEST:
         raise ConsentgateError(ErrorCode.LEDGER_STALE, field="history.checkpoint")
     kind = StatementKind.SUBJECT_HISTORY
     payload, signer = signing.verify_institution(
@@ -88,7 +94,8 @@ def verify_history(statement: HistoryStatement, subject: str, anchors: Anchors, 
     for name, value in expected.items():
         if getattr(claims, name) != value:
             raise ConsentgateError(ErrorCode.HISTORY_INVALID, field=f"history.{name}")
-    return VerifiedHistory(signer.id, subject, claims.size, SubjectHistory(claims.entries, claims.history), at)
+    history = SubjectHistory(claims.entries, claims.history)
+    return VerifiedHistory(signer.id, subject, claims.size, history, at, statement)
 
 
 def _checkpoint(note: bytes, anchors: Anchors) -> tuple[WitnessedCheckpoint, datetime]:

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import os
 import secrets
-from contextlib import suppress
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 PRIVATE, READABLE = 0o600, 0o666
@@ -62,3 +64,17 @@ def replace_file(path: Path, content: bytes, mode: int = PRIVATE) -> None:
     finally:
         partial.unlink(missing_ok=True)
     sync_folder(path.parent)
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """A folder to be filled, which appears at `path` with all that was put in, or not at all."""
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    make_folder(partial)
+    try:
+        yield partial
+        sync_folder(partial)
+        partial.rename(path)
+        sync_folder(path.parent)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)

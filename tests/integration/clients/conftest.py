@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bank_client.session import BankSession
+from tests.integration.clients.company_story import Story, told
 from tests.integration.clients.fake_gateway import FakeGateway, serving
 from tests.integration.clients.member_folders import write_bank, write_company
 from tests.support.federation import Federation
@@ -45,3 +46,9 @@ def company_toml(tmp_path: Path, federation: Federation, gateway: FakeGateway) -
 @pytest.fixture
 def session(bank_toml: Path) -> BankSession:
     return BankSession.load(bank_toml)
+
+
+@pytest.fixture
+def story(company_toml: Path, federation: Federation, gateway: FakeGateway) -> Iterator[Story]:
+    with told(company_toml, federation, gateway) as made:
+        yield made

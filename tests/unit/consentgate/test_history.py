@@ -37,9 +37,17 @@ def test_what_the_department_signs_is_what_is_read(federation: Federation) -> No
     chain, _ = Chain(ORIGIN).extend(leaves)
     tax = federation.departments["tax"]
     token = sign_history(subject, history, chain.frontier, tax.signer, NOW)
-    found = verified(federation, HistoryStatement(token, federation.log.note(NOW)))
-    assert found == VerifiedHistory("tax", subject, len(leaves), history, NOW)
+    stated = HistoryStatement(token, federation.log.note(NOW))
+    assert verified(federation, stated) == VerifiedHistory("tax", subject, len(leaves), history, NOW, stated)
     assert history.entries == 2
+
+
+def test_a_kept_statement_is_as_of_its_checkpoint(federation: Federation) -> None:
+    subject, stated = federation.company.subject, statement(federation, federation.company.subject, NOW)
+    kept = verify_history(stated, subject, federation.anchors, None)
+    assert kept == verify_history(stated, subject, federation.anchors, NOW)
+    with pytest.raises(ConsentgateError, match="LEDGER_STALE"):
+        verify_history(stated, subject, federation.anchors, NOW + OLDEST + timedelta(seconds=1))
 
 
 def test_a_subject_without_entries_has_a_history_too(federation: Federation) -> None:

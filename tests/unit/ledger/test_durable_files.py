@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ledger import durable_files
-from ledger.durable_files import READABLE, make_folder, replace_file, write_new
+from ledger.durable_files import READABLE, make_folder, new_folder, replace_file, write_new
 from tests.support.synced_disk import SyncedDisk
 
 
@@ -131,6 +131,26 @@ def test_a_full_disk_leaves_nothing_of_a_new_file(
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space left"):
         write(tmp_path / "file", b"content")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_new_folder_is_there_with_all_that_was_put_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk, path = SyncedDisk(tmp_path, monkeypatch), tmp_path / "above" / "folder"
+    with new_folder(path) as partial:
+        write_new(partial / "file", b"content")
+        assert not path.exists()
+    assert (disk.lost(), [each.name for each in path.iterdir()]) == ([], ["file"])
+    assert [each.name for each in path.parent.iterdir()] == ["folder"]
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_a_folder_that_is_not_filled_is_not_there(tmp_path: Path, error: BaseException) -> None:
+    def fill(partial: Path) -> None:
+        write_new(partial / "file", b"content")
+        raise error
+
+    with pytest.raises(type(error)), new_folder(tmp_path / "folder") as partial:
+        fill(partial)
     assert list(tmp_path.iterdir()) == []
 
 
