@@ -274,7 +274,7 @@ def accesses(
     members = {"accesses": [render.access_members(access) for access in found], "verified": len(found)}
     if checked.vouchers:
         members["complete"] = [render.voucher_members(voucher) for voucher in checked.vouchers]
-    lines = [render.access_line(access) for access in found] or [render.none_line(after)]
+    lines = [render.access_line(access) for access in found] or [render.none_line(bool(checked.vouchers), after)]
     show(members, lines + [render.voucher_line(voucher) for voucher in checked.vouchers], as_json)
 
 

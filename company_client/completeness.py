@@ -22,6 +22,11 @@ from ledger.history import SubjectHistory
 
 _NOBODY = "One department must speak of every token, and none does. Ask again, or departments directly with --ask."
 
+_NONE_SHOWN = (
+    "No entry under this token is shown. Was the company erased at the gateway? Then take the token out of tokens.json."
+    " Otherwise entries are hidden: ask departments with --ask, search a copy of the log."
+)
+
 
 @dataclass(frozen=True)
 class Voucher:
@@ -55,8 +60,10 @@ def check_complete(
     """
     by_department: dict[str, dict[str, VerifiedHistory]] = {}
     for stated in histories:
-        if stated.history != _shown(accesses, stated.subject, stated.size):
-            raise AnswerRefused(ErrorCode.HISTORY_MISMATCH, field=f"{stated.department}: {groups[stated.subject]}")
+        shown = _shown(accesses, stated.subject, stated.size)
+        if stated.history != shown:
+            field, hint = f"{stated.department}: {groups[stated.subject]}", None if shown.entries else _NONE_SHOWN
+            raise AnswerRefused(ErrorCode.HISTORY_MISMATCH, field=field, hint=hint)
         by_department.setdefault(stated.department, {})[stated.subject] = stated
     vouchers = [
         _voucher(department, list(stated.values()))

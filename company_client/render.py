@@ -123,9 +123,10 @@ def voucher_line(voucher: Voucher) -> str:
     )
 
 
-def none_line(after: int | None) -> str:
-    """When there is no entry to show."""
-    return "nobody looked" if after is None else f"nobody looked after entry {after}"
+def none_line(complete: bool, after: int | None) -> str:
+    """When there is no entry to show: only departments can say that there is none."""
+    said = "nobody looked" if complete else "the gateway shows no entry"
+    return said if after is None else f"{said} after entry {after}"
 
 
 def proof_lines(found: CompleteAccesses) -> list[str]:

@@ -6,6 +6,7 @@ machine could read them.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 
 import typer
@@ -19,12 +20,16 @@ TOKEN_DIGITS = 32
 def check_token(token: str) -> None:
     """Raises INVALID_ARGUMENT_FIELD unless it has the form of a subject token."""
     if len(token) != TOKEN_DIGITS or set(token) - set("0123456789abcdef"):
-        raise ConsentgateError(ErrorCode.INVALID_ARGUMENT_FIELD, field="token")
+        hint = "A token is 32 hex digits, in lowercase, as the ledger's entries bear it."
+        raise ConsentgateError(ErrorCode.INVALID_ARGUMENT_FIELD, field="token", hint=hint)
 
 
 def ask_company() -> str:
     """The company code to search for; raises INVALID_ARGUMENT_FIELD for anything else."""
-    code = str(typer.prompt("Company code", hide_input=True, err=True))
+    if sys.stdin.isatty():
+        code = str(typer.prompt("Company code", hide_input=True, err=True))
+    else:
+        code = sys.stdin.readline().strip()
     try:
         check_company(code)
     except (ValueError, IndexError) as error:

@@ -5,12 +5,14 @@
     python -m ledger --evidence DIRECTORY --policy ledger-policy.txt
 
 Needs this package and `cryptography`, and asks no server. The command `ledger verify` of the whole project does the
-same and more, with a progress bar. Exit codes are its: 0 it holds, 5 it does not, 2 for wrong arguments.
+same and more, with a progress bar. Exit codes: 0 it holds, 5 it does not, 2 for wrong arguments and for files that
+cannot be read, 1 when the result cannot be written, 130 interrupted.
 """
 
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import sys
 from collections.abc import Sequence
@@ -18,7 +20,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from ledger.entry import MAX_LEAF
-from ledger.errors import LedgerError
+from ledger.errors import KeyInvalid, LedgerError, PolicyInvalid
 from ledger.evidence_folder import members, read_bundle
 from ledger.evidence_words import lines
 from ledger.policy import LogPolicy
@@ -26,7 +28,7 @@ from ledger.proof import MAX_PROOF_BYTES
 from ledger.receipt import Receipt
 from ledger.verify import verify_export, verify_receipt
 
-OK, USAGE, INVALID = 0, 2, 5
+OK, UNWRITTEN, USAGE, INVALID, INTERRUPTED = 0, 1, 2, 5, 130
 
 Result = tuple[dict[str, object], list[str]]
 """JSON members, and the same for a person."""
@@ -38,10 +40,14 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     try:
         found, text = _verified(given)
     except LedgerError as error:
-        _fail(INVALID, given.json, type(error).__name__, [str(error), error.hint, *getattr(error, "__notes__", ())])
+        code = USAGE if isinstance(error, PolicyInvalid | KeyInvalid) else INVALID
+        _fail(code, given.json, type(error).__name__, [str(error), error.hint, *getattr(error, "__notes__", ())])
     except (OSError, UnicodeDecodeError) as error:
         _fail(USAGE, given.json, type(error).__name__, [str(error)])
-    print(json.dumps({"valid": True, **found}, indent=2) if given.json else "\n".join(text))
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+    _print(json.dumps({"valid": True, **found}, indent=2) if given.json else "\n".join(text))
     sys.exit(OK)
 
 
@@ -64,9 +70,9 @@ def _verified(given: argparse.Namespace) -> Result:
     if given.receipt is not None:
         return _receipt(given.receipt, policy)
     if given.evidence is not None:
-        finding = read_bundle(given.evidence, policy)
+        finding = read_bundle(_folder(given.evidence), policy)
         return members(finding), lines(finding)
-    return _export(given.export, policy, None if given.earlier is None else given.earlier.read_bytes())
+    return _export(_folder(given.export), policy, None if given.earlier is None else given.earlier.read_bytes())
 
 
 def _export(directory: Path, policy: LogPolicy, earlier: bytes | None) -> Result:
@@ -103,9 +109,26 @@ def _bounded(path: Path, limit: int) -> bytes:
         return file.read(limit + 1)
 
 
+def _print(result: str) -> None:
+    """A result that nobody got is none: whoever reads it may have gone, or the disk be full."""
+    try:
+        print(result, flush=True)
+    except OSError as error:
+        sys.stdout = None  # what it still holds would be tried again at the end
+        print(f"error {type(error).__name__}: {error}", file=sys.stderr)
+        sys.exit(UNWRITTEN)
+
+
+def _folder(path: Path) -> Path:
+    """What is no folder at all says nothing about a log."""
+    if not path.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, "no such folder", str(path))
+    return path
+
+
 def _fail(code: int, as_json: bool, name: str, text: Sequence[str]) -> NoReturn:
     if as_json:
-        print(json.dumps({"valid": False, "error": name, "problem": text[0]}, indent=2))
+        _print(json.dumps({"valid": False, "error": name, "problem": text[0]}, indent=2))
     print("\n".join([f"error {name}: {text[0]}", *text[1:]]), file=sys.stderr)
     sys.exit(code)
 

@@ -35,7 +35,10 @@ class ProofInvalid(LedgerError):
 class ConsistencyInvalid(LedgerError):
     """Two tree heads are not of one history."""
 
-    hint = "Keep both checkpoints: together they are evidence that the log forked or rolled back."
+    hint = (
+        "A damaged or altered copy looks so: compare with another. Keep both checkpoints where there are two: then they"
+        " are evidence that the log forked or rolled back."
+    )
 
 
 class CheckpointInvalid(LedgerError):

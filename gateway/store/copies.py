@@ -24,6 +24,8 @@ from gateway.store.models import SEALED_COLUMNS, Sealed, SubjectRow
 from gateway.store.sealed_rows import SUBJECT_KEYS, opened
 from gateway.store.subject_keys import SubjectKeys
 
+_SQLITE = b"SQLite format 3\0"
+"""How every such file begins."""
 _NOT_A_COPY = "Name a SQLite file, or the address of a restored database."
 
 
@@ -94,10 +96,15 @@ def _address(copy: str, folder: Path) -> str:
     if "://" in copy:
         return copy
     source, target = Path(copy), folder / "copy.db"
-    if not source.is_file():
+    if not source.is_file() or not _is_sqlite(source):
         raise ConsentgateError(ErrorCode.CONFIG_INVALID, field="--copy", hint=_NOT_A_COPY)
     shutil.copyfile(source, target)
     beside = source.with_name(f"{source.name}-wal")
     if beside.exists():
         shutil.copyfile(beside, target.with_name(f"{target.name}-wal"))
     return f"sqlite:///{target}"
+
+
+def _is_sqlite(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(_SQLITE)) == _SQLITE

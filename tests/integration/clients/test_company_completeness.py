@@ -56,7 +56,24 @@ def test_an_entry_that_the_gateway_keeps_back_is_missed(story: Story, hidden: in
 
 def test_all_entries_kept_back_are_missed(story: Story) -> None:
     story.gateway.entries.clear()
-    assert story.refusal().code is ErrorCode.HISTORY_MISMATCH
+    refused = story.refusal()
+    assert refused.code is ErrorCode.HISTORY_MISMATCH
+    assert "erased at the gateway" in refused.hint, "which is the other way to no entry at all"
+
+
+def test_only_departments_say_that_nobody_looked(story: Story, company_toml: Path) -> None:
+    """A gateway that hides everything, or has erased it, shows nothing too."""
+    story.gateway.entries.clear()
+    said = run(main, "accesses", "--config", company_toml)
+    assert (said.code, said.out) == (ExitCode.OK, "the gateway shows no entry\n")
+    assert "not that none was left out" in said.err
+    after = run(main, "accesses", "--complete", "--after", 1, "--config", company_toml)
+    assert "HISTORY_MISMATCH" in after.err
+
+
+def test_departments_say_that_nobody_looked_since(story: Story, company_toml: Path) -> None:
+    said = run(main, "accesses", "--complete", "--after", story.entries[-1], "--config", company_toml)
+    assert said.out.startswith(f"nobody looked after entry {story.entries[-1]}\ntax vouches")
 
 
 def test_one_honest_department_suffices(story: Story) -> None:

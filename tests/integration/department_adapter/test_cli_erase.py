@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -50,7 +51,7 @@ async def test_from_the_wish_to_the_proof(house: House, monkeypatch: pytest.Monk
     done = await erase(house, "--yes")
     assert done.code == ExitCode.OK, done.err
     assert "deleted: 1 pins, 0 direct restrictions, 1 counted uses" in done.out
-    monkeypatch.setattr("typer.prompt", lambda *_, **__: house.federation.company.code)
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{house.federation.company.code}\n"))
     proven = await erase(house, "--prove", "--company")
     assert (proven.code, "nothing in this state leads" in proven.out) == (ExitCode.OK, True)
     assert house.federation.company.code not in proven.out + proven.err

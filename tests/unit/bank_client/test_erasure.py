@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from datetime import UTC, datetime, timedelta
@@ -157,7 +158,7 @@ def bank(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         '[gateway]\naddress = "127.0.0.1:1"\npeer = "spiffe://consentgate.test/gateway/gateway"\n'
         '[paillier]\nprivate_key = "key.json"\nregistration = "registration.jws"\n'
     )
-    monkeypatch.setattr("typer.prompt", lambda *_, **__: federation.company.code)
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{federation.company.code}\n"))
     return tmp_path
 
 

@@ -69,7 +69,7 @@ async def test_from_the_wish_to_the_proof(house: House, monkeypatch: pytest.Monk
     assert waiting.code == ExitCode.INVALID
     assert "not recorded on the ledger yet" in waiting.out
     assert await house.upkeep.round()
-    monkeypatch.setattr("typer.prompt", lambda *_, **__: house.federation.company.code)
+    typed(monkeypatch, f"{house.federation.company.code}\n")
     proven = erase(house, "--prove", "--company", "--json")
     assert proven.code == ExitCode.OK
     members = json.loads(proven.out)
@@ -78,6 +78,7 @@ async def test_from_the_wish_to_the_proof(house: House, monkeypatch: pytest.Monk
     assert members["seq"] == entry.seq
     assert any("departments keep" in line for line in members["elsewhere"])
     assert house.federation.company.code not in proven.out + proven.err
+    assert proven.err == "", "a code that is piped in is neither asked for nor warned of"
 
 
 async def test_nothing_is_deleted_unless_somebody_says_yes(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,7 +98,7 @@ async def test_an_unknown_token_and_a_code_that_is_none(house: House, monkeypatc
     outcome = erase_token(house, "0" * 32, "--yes")
     assert "NOT_FOUND" in outcome.err
     for code in ("", "91350100M000100Y44", "x"):
-        monkeypatch.setattr("typer.prompt", lambda *_, code=code, **__: code)
+        typed(monkeypatch, f"{code}\n")
         outcome = erase(house, "--prove", "--company")
         assert outcome.code != ExitCode.OK
         assert "--company" in outcome.err
@@ -117,3 +118,12 @@ async def test_a_copy_from_before_does_not_open(house: House) -> None:
     assert (after.code, json.loads(after.out)["copy"]) == (ExitCode.OK, {"readable": {}, "sealed": 4})
     nothing = erase(house, "--prove", "--copy", str(house.folder / "gateway.db"))
     assert (nothing.code, "shows nothing" in nothing.out) == (ExitCode.INVALID, True)
+
+
+async def test_a_copy_that_is_no_database(house: House) -> None:
+    """It is the file that was named, and no server that does not answer."""
+    (house.folder / "before.db").write_text("no database")
+    for name in ("before.db", "missing.db"):
+        ended = erase(house, "--prove", "--copy", str(house.folder / name))
+        assert (ended.code, "--copy" in ended.err) == (ExitCode.CONFIGURATION, True)
+        assert "Name a SQLite file" in ended.err
