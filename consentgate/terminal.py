@@ -7,7 +7,9 @@ exit codes are those below; no traceback for a mistake of the user or a refusal 
 from __future__ import annotations
 
 import json
+import re
 import sys
+import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import IntEnum
@@ -24,6 +26,8 @@ from consentgate.error_status import translate
 from consentgate.errors import AnswerRefused, ConsentgateError, ErrorCode
 
 Item = TypeVar("Item")
+
+_PLACE = re.compile(r"at (line [0-9]+, column [0-9]+|end of document)")
 
 
 class ExitCode(IntEnum):
@@ -97,10 +101,12 @@ def _of_this_machine(error: OSError) -> ConsentgateError:
 
 
 def _causes(error: BaseException | None) -> Iterator[str]:
-    """What the operating system said, in its own words, which hold no value."""
+    """What the operating system said, in its own words, and where a file is no TOML: neither holds a value."""
     while error is not None:
         if isinstance(error, OSError) and error.strerror:
             yield f"cause: {error.strerror}"
+        elif isinstance(error, tomllib.TOMLDecodeError) and (place := _PLACE.search(str(error))):
+            yield f"cause: no TOML {place[0]}"
         error = error.__cause__
 
 

@@ -43,7 +43,7 @@ def erase_command(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Results as JSON.")] = False,
 ) -> None:
-    """Forget the company behind a token for ever, or prove that it was forgotten."""
+    """Forget the company behind a token for ever, once its consents have ended; or prove that it was forgotten."""
     check_token(token)
     settings = GatewayConfig.load(config)
     if proof:

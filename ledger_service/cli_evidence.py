@@ -63,7 +63,10 @@ def make(
     development: Annotated[bool, typer.Option("--development", help="Accept a development CA.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make one folder of two checkpoints that contradict each other, with proof and explanation."""
+    """Make one folder of two checkpoints that contradict each other, with proof and explanation.
+
+    For example: ledger evidence make BUNDLE OLD-EXPORT NEW-EXPORT --policy ledger-policy.txt
+    """
     if directory.exists():
         raise typer.BadParameter("exists already; evidence is never overwritten", param_hint="DIRECTORY")
     trusted = load_keys(policy, anchors)

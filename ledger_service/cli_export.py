@@ -37,7 +37,12 @@ def export(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Result as JSON.")] = False,
 ) -> None:
-    """Export everything up to the newest witnessed checkpoint, and verify what was written."""
+    """Export everything up to the newest witnessed checkpoint, and verify what was written.
+
+    A folder of JSON lines, hash tiles (c2sp.org/tlog-tiles) and the cosigned checkpoint.
+
+    Anybody with a policy file verifies it: ledger verify DIRECTORY --policy ledger-policy.txt
+    """
     if directory.exists():
         raise typer.BadParameter("exists already; an export is never overwritten", param_hint="DIRECTORY")
     source, trusted = open_source(config, database, policy)

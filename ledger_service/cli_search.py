@@ -67,6 +67,10 @@ def search(
     """Search entries: in the ledger, which records the question (access.read), or in files. All filters must hold.
 
     Entries from the ledger are proven by one cosigned checkpoint for the page, and verified here.
+
+    That no further entry fits, only an export says (--from, with --policy).
+
+    For example: ledger search --institution bank-b --verdict deny --not-before 2026-10-01 --not-after 2026-10-31
     """
     if unproven and (proofs is not None or source is not None):
         raise typer.BadParameter("asks the ledger for no proofs", param_hint="--unproven")

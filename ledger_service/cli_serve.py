@@ -14,6 +14,7 @@ import typer
 from consentgate import logs
 from consentgate.logs import LogLevel
 from consentgate.terminal import new_app, show
+from ledger.errors import KeyInvalid
 from ledger.note import SignatureType
 from ledger_service.config import LedgerConfig, WitnessConfig
 from ledger_service.keys import create_key
@@ -43,7 +44,12 @@ def keygen(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """Make a signing key and show its verifier key, which belongs into the ledger policy of every member."""
-    key = create_key(out, name, SignatureType.COSIGNATURE if witness_key else SignatureType.ED25519)
+    try:
+        key = create_key(out, name, SignatureType.COSIGNATURE if witness_key else SignatureType.ED25519)
+    except KeyInvalid as error:
+        raise typer.BadParameter(
+            "a name without spaces or '+', e.g. tax.witness.example", param_hint="--name"
+        ) from error
     line = f"witness {name} {key}" if witness_key else f"log {key}"
     show({"vkey": str(key), "policy_line": line, "private_key": str(out)}, [line], as_json)
 

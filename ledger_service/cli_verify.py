@@ -35,7 +35,12 @@ from ledger_service.officer import OfficerConfig, OfficerLedger
 from ledger_service.receipt_files import read_receipt
 
 Policy = Annotated[
-    Path | None, typer.Option(help="Log key, witness keys and quorum (ledger-policy.txt).", exists=True, dir_okay=False)
+    Path | None,
+    typer.Option(
+        help="Log key, witness keys and quorum (ledger-policy.txt): your own copy, not one that came with PATH.",
+        exists=True,
+        dir_okay=False,
+    ),
 ]
 
 
@@ -85,6 +90,8 @@ def verify(
     """Verify an export, a database file, a receipt or an evidence bundle, offline and without trusting its source.
 
     Or the running ledger (--running), by the anchors that officer.toml names.
+
+    For example: ledger verify EXPORT --policy ledger-policy.txt --earlier LAST-YEAR/checkpoint
     """
     if sum(given is not None for given in (path, receipt, bundle, running)) != 1:
         raise typer.BadParameter("give one of PATH, --receipt, --evidence and --running")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from collections.abc import Callable
 
 import pytest
@@ -136,6 +137,19 @@ def test_an_error_made_of_trouble_with_a_file_says_why(monkeypatch, capsys):
 
     assert _ended(monkeypatch, action) == ExitCode.CONFIGURATION
     assert "cause: No such file or directory" in capsys.readouterr().err
+
+
+def test_a_file_that_is_no_toml_says_where(monkeypatch, capsys):
+    def action() -> None:
+        try:
+            tomllib.loads(f'trust_domain = "x"\npassword = {SECRET}')
+        except ValueError as error:
+            raise ConsentgateError(ErrorCode.CONFIG_INVALID, field="bank.toml") from error
+
+    _ended(monkeypatch, action)
+    err = capsys.readouterr().err
+    assert "cause: no TOML at line 2, column " in err
+    assert SECRET not in err
 
 
 def test_notes_of_an_exception_are_shown(monkeypatch, capsys):

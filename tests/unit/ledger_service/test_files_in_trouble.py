@@ -149,3 +149,10 @@ def test_a_key_is_never_overwritten(tmp_path: Path) -> None:
     ended = run_command(app, ["keygen", "--name", "consentgate.test/ledger", "--out", out])
     assert (ended.code, out.read_text()) == (ExitCode.CONFIGURATION, "old")
     assert "A key is never overwritten." in ended.err
+
+
+@pytest.mark.parametrize("name", ["two words", "a+b", ""])
+def test_a_name_that_no_key_can_have_is_named(tmp_path: Path, name: str) -> None:
+    ended = run_command(app, ["keygen", "--name", name, "--out", tmp_path / "log.key"])
+    assert (ended.code, "Invalid value for --name" in ended.err) == (ExitCode.USAGE, True)
+    assert [*tmp_path.iterdir()] == []
