@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import sys
+import threading
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -83,15 +85,33 @@ def run(app: typer.Typer) -> NoReturn:
     """Runs a command; ends the process with a code of `ExitCode`. Logs are quiet until configured."""
     logs.configure(logs.LogLevel.WARNING)
     try:
-        app()
-    except KeyboardInterrupt:
-        note("interrupted")
-        sys.exit(ExitCode.INTERRUPTED)
+        with _ended_as_interrupted():
+            app()
+    except SystemExit as ended:
+        if ended.code == ExitCode.INTERRUPTED:
+            note("interrupted")
+        raise
     except Exception as error:  # every exception ends as one of the catalogue, an unknown one with an incident id
         known = _of_this_machine(error) if isinstance(error, OSError) else translate(error)
         print_error(known, notes=[*getattr(error, "__notes__", ()), *_causes(error)])
         sys.exit(exit_code(known))
     sys.exit(ExitCode.OK)
+
+
+@contextmanager
+def _ended_as_interrupted() -> Iterator[None]:
+    """SIGTERM ends a command as Ctrl-C does, which takes away what is half written. Servers have handlers of their own.
+
+    A command in a thread (of a test) hears no signals.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _of_this_machine(error: OSError) -> ConsentgateError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import tomllib
 from collections.abc import Callable
 
@@ -12,6 +13,7 @@ import typer
 from consentgate import terminal
 from consentgate.errors import CATALOGUE, AnswerRefused, ConsentgateError, ErrorCode
 from consentgate.terminal import ExitCode, exit_code, new_app, run
+from ledger.durable_files import new_folder
 from ledger.errors import CheckpointInvalid
 
 SECRET = "91350100M000100Y43"
@@ -169,7 +171,22 @@ def test_text_of_a_peer_is_no_markup(monkeypatch, capsys):
 def test_interruption(monkeypatch, capsys):
     ended = _ended(monkeypatch, _raise(KeyboardInterrupt()))
     assert ended == ExitCode.INTERRUPTED
-    assert "Traceback" not in capsys.readouterr().err
+    assert capsys.readouterr().err == "interrupted\n"
+
+
+def test_what_is_half_written_goes_when_a_command_is_told_to_end(monkeypatch, capsys, tmp_path):
+    """By SIGTERM, as of a timer or a shutdown; afterwards the signal means what it meant."""
+    before = signal.getsignal(signal.SIGTERM)
+
+    def action() -> None:
+        with new_folder(tmp_path / "export") as partial:
+            (partial / "half").write_text("written")
+            signal.raise_signal(signal.SIGTERM)
+
+    assert _ended(monkeypatch, action) == ExitCode.INTERRUPTED
+    assert capsys.readouterr().err == "interrupted\n"
+    assert list(tmp_path.iterdir()) == []
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 @pytest.mark.parametrize("arguments", [["work", "--unknown"], ["work", "--count", "x"], ["unknown"]])
