@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from company_client.terms import parse_data_range, parse_day, parse_frequency
+from company_client.terms import parse_data_range, parse_day, parse_departments, parse_frequency
 from consentgate.errors import ConsentgateError, ErrorCode
 from consentgate.statements import DataRange, Frequency
 
@@ -31,11 +31,20 @@ def test_terms_are_read() -> None:
             (parse_data_range, text, "--data-range")
             for text in ("", "2025-01", "2025-13..2026-01", "2026-01..2025-12", "2025-00..2025-01", "2025-1..2025-2")
         ],
+        *[
+            (parse_departments, text, "--ask")
+            for text in (["tax"], ["tax=host"], ["tax=host:"], ["=host:1"], ["Tax=host:1"], ["a=h:1", "a=h:2"])
+        ],
         *[(parse_day, text, "--valid-from") for text in ("", "tomorrow", "2026-02-30", "24.11.2026")],
     ],
-    ids=lambda part: repr(part) if isinstance(part, str) else part.__name__,  # addresses differ between processes
+    ids=lambda part: (
+        repr(part) if isinstance(part, str | list) else part.__name__
+    ),  # addresses differ between processes
 )
-def test_what_is_no_term_is_refused_naming_its_option(parse: Callable[[str], object], text: str, option: str) -> None:
+def test_what_is_no_term_is_refused_naming_its_option(
+    parse: Callable[[object], object], text: object, option: str
+) -> None:
     with pytest.raises(ConsentgateError) as refusal:
         parse(text)
     assert (refusal.value.code, refusal.value.field) == (ErrorCode.INVALID_ARGUMENT_FIELD, option)
+    assert refusal.value.hint.startswith("Its form: "), "a person has no wire format at hand"
