@@ -15,12 +15,12 @@ from bank_client.cli import main
 from bank_client.retry import RetryPolicy
 from consentgate.terminal import ExitCode
 from dev.ca import DevelopmentCa
-from paillier.private.phe_form import export_unencrypted_phe_json
+from paillier.private.phe_form import export_unencrypted_phe_json, to_phe
 from tests.integration.clients.commands import Outcome, run
 from tests.integration.clients.fake_gateway import FakeGateway
 from tests.integration.clients.member_folders import PASSPHRASE, write_anchors, write_bank
 from tests.support.federation import AS_OF, PURPOSE, Federation, encryptor, hex16
-from tests.support.paillier_keys import TEST_2048_P, key_2048, other_key_2048, to_phe
+from tests.support.paillier_keys import TEST_2048_P, key_2048, other_key_2048
 from tests.support.witnessed_log import policy_text
 
 REQUEST = hex16("a question by command")
