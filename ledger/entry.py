@@ -29,7 +29,8 @@ ZERO_HASH = "0" * 64
 """`prev` of the first entry."""
 
 _KEY = re.compile(r"[a-z0-9_]{1,40}")
-_ORIGIN = re.compile(r"[!-*,-~]{1,255}")
+_ORIGIN = r"[!#-*,-\[\]-~]{1,255}"
+"""Printable, without what JSON escapes and without what parts a verifier key."""
 _ENCODER = json.JSONEncoder(
     sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, check_circular=False
 )
@@ -133,7 +134,7 @@ def leaf_pattern(kind: str) -> re.Pattern[bytes]:
     members = (
         f'"body":{KINDS[kind].spelling}',
         f'"kind":"{re.escape(kind)}"',
-        r'"log":"[!#-*,-\[\]-~]{1,255}"',  # _ORIGIN without what JSON escapes
+        f'"log":"{_ORIGIN}"',
         f'"nonce":{hex16.spelling}',
         f'"prev":{hex32.spelling}',
         f'"seq":{unsigned.spelling}',
@@ -156,7 +157,7 @@ def _check_fields(value: Mapping[str, object]) -> None:
         form.check(value[name], name)
     if value["v"] != VERSION:
         raise EntryInvalid("v")
-    if not isinstance(log, str) or not _ORIGIN.fullmatch(log):
+    if not isinstance(log, str) or re.fullmatch(_ORIGIN, log) is None:
         raise EntryInvalid("log")
     if not isinstance(kind, str) or kind not in KINDS:
         raise EntryInvalid("kind")

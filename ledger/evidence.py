@@ -112,7 +112,7 @@ class Finding:
 
     @property
     def cosigned_both(self) -> tuple[str, ...]:
-        """Of a fork: the witnesses that cosigned either side, which no witness does that keeps its promise."""
+        """Of a fork: the witnesses that cosigned both sides, which no witness does that keeps its promise."""
         both = self.first.cosignatures.keys() & self.second.cosignatures.keys()
         return tuple(sorted(both)) if self.verdict in FORKS else ()
 

@@ -44,8 +44,8 @@ def make_bundle(folder: Path, material: Material, policy: LogPolicy) -> Finding:
     it is vouched for.
     """
     finding = judge(material, policy)
-    known = in_order(_known_only(material, policy))
-    files = _files(known, _signers(known, policy))
+    keys = _signers(material, policy)
+    files = _files(in_order(_known_only(material, keys)), keys)
     partial = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}")
     try:
         partial.mkdir(parents=True)
@@ -69,6 +69,9 @@ def read_bundle(folder: Path, policy: LogPolicy) -> Finding:
     """The finding of a bundle by the verifier's own keys; raises a LedgerError that names what does not hold."""
     # 1. The folder is exactly what its notes and proofs lead to, by the keys that it names.
     material = read_material(folder)
+    for name, part in material_files(material).items():
+        if read_part(folder, name, MAX_FILE) != part:
+            raise EvidenceInvalid(f"{name} is not written as it has to be")
     try:
         _compare(folder, _files(material, _own_keys(folder)))
         # 2. What counts are the verifier's keys.
@@ -155,13 +158,15 @@ def _entry(named: NamedEntry) -> dict[str, object]:
 
 
 def _signers(material: Material, policy: LogPolicy) -> LogPolicy:
-    """A policy of exactly the keys that signed, each witness under its key's own name."""
+    """A policy of exactly the keys that signed, each witness under its key's own name; of two keys of one name, the
+    one that is listed first.
+    """
     notes = [Note.parse(note) for note in (material.first, material.second)]
 
     def signed(key: VerifierKey) -> bool:
         return any(key.find(note) is not None for note in notes)
 
-    witnesses = {key.name: key for key in policy.witnesses.values() if signed(key)}
+    witnesses = {key.name: key for key in reversed(list(policy.witnesses.values())) if signed(key)}
     logs = tuple(sorted(filter(signed, policy.logs), key=str))  # as keys.txt lists them: the first is the one named
     return LogPolicy(logs, witnesses, {}, NO_QUORUM, {})
 

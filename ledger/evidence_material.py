@@ -26,11 +26,16 @@ from ledger.receipt import Receipt
 
 FIRST, SECOND, PREFIX, ANSWER, TOLD = "first.note", "second.note", "prefix.proof", "answer.proof", "told.json"
 SIDES = ("first", "second")
+RECEIPT_FILES = ("first.leaf", "first.proof", "second.leaf", "second.proof")
+"""All of them or none."""
 MAX_PART = 16 * 1024
 """Of files that hold hashes or a few words."""
 
 _SIZE = re.compile(rb"size (0|[1-9][0-9]{0,15})")
-_BY = re.compile(r"[!-~]([ -~]{0,253}[!-~])?")
+_BY = re.compile(r"[!-~]+(?: [!-~]+)*")
+"""Words with single blanks between them, so that nobody wonders how they are wrapped."""
+MAX_BY = 255
+"""Characters of a name."""
 
 
 def material_files(material: Material) -> dict[str, bytes]:
@@ -60,7 +65,7 @@ def read_material(folder: Path) -> Material:
         first=read_part(folder, FIRST, MAX_NOTE),
         second=read_part(folder, SECOND, MAX_NOTE),
         prefix=_prefix(folder) if (folder / PREFIX).exists() else None,
-        receipts=_receipts(folder) if (folder / "first.leaf").exists() else None,
+        receipts=_receipts(folder) if any((folder / name).exists() for name in RECEIPT_FILES) else None,
         answer=_hashes(ANSWER, read_part(folder, ANSWER, MAX_PART)) if (folder / ANSWER).exists() else None,
         told=_told(folder) if (folder / TOLD).exists() else None,
     )
@@ -113,7 +118,7 @@ def _told(folder: Path) -> Told:
         told = Told(by, moment.astimezone(UTC))
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         raise EvidenceInvalid(f"{TOLD} is malformed") from error
-    if moment.tzinfo is None or not isinstance(by, str) or not _BY.fullmatch(by):
+    if moment.tzinfo is None or not isinstance(by, str) or len(by) > MAX_BY or not _BY.fullmatch(by):
         raise EvidenceInvalid(f"{TOLD} is malformed")
     return told
 

@@ -19,7 +19,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from itertools import islice
 from pathlib import Path
 
@@ -41,6 +41,8 @@ WRITE_CHUNK = 1024
 """Leaves held in memory at a time."""
 
 _SUM = re.compile(r"([0-9a-f]{64})  ([A-Za-z0-9._/-]+)")
+_NO_TILE = re.compile(r"checkpoint|entries/[0-9]{12}\.jsonl|timestamps/[0-9]{12}\.(note|tst)")
+"""All that an export may hold beside its tiles and SHA256SUMS."""
 
 Progress = Callable[[int, int], None]
 """Called with (leaves done, leaves in all)."""
@@ -70,6 +72,7 @@ def _write_parts(
 ) -> None:
     (directory / CHECKPOINT_FILE).write_bytes(note)
     (directory / ENTRIES_FOLDER).mkdir()
+    _append_entries(directory / ENTRIES_FOLDER, 0, [])
     tiler, frontier = Tiler(lambda path, data: _write_file(directory / path, data)), Frontier()
     remaining = iter(leaves)
     while chunk := list(islice(remaining, WRITE_CHUNK)):
@@ -87,9 +90,12 @@ def _write_parts(
 
 def _append_entries(folder: Path, start: int, leaves: Sequence[bytes]) -> None:
     """ENTRIES_PER_FILE is a multiple of WRITE_CHUNK, so a chunk never spans two files."""
-    first = start - start % ENTRIES_PER_FILE
-    with (folder / f"{first:012}{ENTRIES_SUFFIX}").open("ab") as file:
+    with (folder / _entries_file(start - start % ENTRIES_PER_FILE)).open("ab") as file:
         file.writelines(leaf + b"\n" for leaf in leaves)
+
+
+def _entries_file(first: int) -> str:
+    return f"{first:012}{ENTRIES_SUFFIX}"
 
 
 def _write_file(path: Path, data: bytes) -> None:
@@ -105,15 +111,19 @@ def read_checkpoint(directory: Path) -> bytes:
 def read_leaves(directory: Path) -> Iterator[bytes]:
     """The leaves of an export in order, one per line; a leaf holds no raw newline, because JCS escapes them."""
     folder, position = directory / ENTRIES_FOLDER, 0
-    if not folder.is_dir():
-        raise ExportInvalid(f"the export has no folder {ENTRIES_FOLDER}")
-    for path in sorted(folder.iterdir()):
-        if path.suffix != ENTRIES_SUFFIX or not path.is_file():
-            raise ExportInvalid(f"folder {ENTRIES_FOLDER} holds something that is no entries file")
+    paths = sorted(folder.iterdir()) if folder.is_dir() else []
+    if not paths:
+        raise ExportInvalid(f"the export has no file {ENTRIES_FOLDER}/{_entries_file(0)}")
+    for number, path in enumerate(paths):
+        first = number * ENTRIES_PER_FILE
+        if path.name != _entries_file(first) or position != first or not path.is_file():
+            raise ExportInvalid(f"{ENTRIES_FOLDER}/{path.name} is not the file in which leaf {position} stands")
         with path.open("rb") as file:
             while line := file.readline(MAX_LEAF + 2):
                 if not line.endswith(b"\n"):
                     raise EntryInvalid("leaf", leaf=position)
+                if position == first + ENTRIES_PER_FILE:
+                    raise ExportInvalid(f"{ENTRIES_FOLDER}/{path.name} holds more than {ENTRIES_PER_FILE} leaves")
                 yield line[:-1]
                 position += 1
 
@@ -151,8 +161,10 @@ def write_sums(directory: Path) -> None:
     (directory / SUMS_FILE).write_text("".join(f"{digest}  {name}\n" for name, digest in _sums(directory)))
 
 
-def check_sums(directory: Path) -> None:
-    """Raises ExportInvalid unless the export holds exactly the files that SHA256SUMS names, unaltered."""
+def check_files(directory: Path, tiles: Set[str]) -> None:
+    """Raises ExportInvalid unless the export holds exactly the files that SHA256SUMS names, unaltered, and of those
+    that there are in an export of such `tiles` no other.
+    """
     listed = _read_sums(directory)
     found = dict(_sums(directory))
     for name in sorted(listed.keys() | found.keys()):
@@ -162,6 +174,8 @@ def check_sums(directory: Path) -> None:
             raise ExportInvalid(f"{name} does not belong to the export: {SUMS_FILE} does not name it")
         if listed[name] != found[name]:
             raise ExportInvalid(f"{name} does not have the digest that {SUMS_FILE} names")
+        if name not in tiles and not _NO_TILE.fullmatch(name):
+            raise ExportInvalid(f"{name} does not belong to an export of this log")
 
 
 def _read_sums(directory: Path) -> dict[str, str]:

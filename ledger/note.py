@@ -38,6 +38,9 @@ _KEY_ID = re.compile(r"[0-9a-f]{8}")
 _CONTROL = re.compile(rb"[\x00-\x09\x0b-\x1f]")
 
 
+_FIELD = 2**255 - 19
+
+
 class SignatureType(IntEnum):
     """Signature type identifier bytes."""
 
@@ -70,6 +73,10 @@ class Note:
         """Splits a note; raises CheckpointInvalid if it is not one."""
         if len(data) > MAX_NOTE or _CONTROL.search(data):
             raise CheckpointInvalid("note is too long or holds control characters")
+        try:
+            data.decode()
+        except UnicodeDecodeError as error:
+            raise CheckpointInvalid("note is not UTF-8") from error
         text, blank, lines = data.rpartition(b"\n\n")
         if not blank or not lines.endswith(b"\n"):
             raise CheckpointInvalid("note has no signatures")
@@ -96,7 +103,7 @@ def _parse_signature(line: bytes) -> NoteSignature:
         text = name.decode()
     except UnicodeDecodeError as error:
         raise CheckpointInvalid("malformed signature line") from error
-    if not text or "+" in text or len(text.split()) != 1 or len(raw) <= KEY_ID_BYTES:
+    if "+" in text or text.split() != [text] or len(raw) <= KEY_ID_BYTES:
         raise CheckpointInvalid("malformed signature line")
     return NoteSignature(text, raw[:KEY_ID_BYTES], raw[KEY_ID_BYTES:])
 
@@ -125,6 +132,8 @@ class VerifierKey:
             raise KeyInvalid("a key name is 1 to 255 printable ASCII characters without space and plus")
         if len(self.public) != KEY_BYTES:
             raise KeyInvalid("an Ed25519 public key has 32 bytes")
+        if _has_small_order(self.public):
+            raise KeyInvalid("the key has small order: anybody can sign with it")
 
     @property
     def key_id(self) -> bytes:
@@ -180,6 +189,15 @@ class VerifierKey:
             Ed25519PublicKey.from_public_bytes(self.public).verify(signature, message)
         except (InvalidSignature, ValueError) as error:
             raise SignatureInvalid("signature does not verify") from error
+
+
+def _has_small_order(public: bytes) -> bool:
+    """Whether eight times the point is the neutral element: by y alone, which is 0, 1, -1 or a root of the quartic.
+
+    OpenSSL takes such a key, and whatever was "signed" with it, for good.
+    """
+    y = int.from_bytes(public, "little") % 2**255
+    return y * (y**2 - 1) * (121665 * y**4 - 243332 * y**2 + 121666) % _FIELD == 0
 
 
 def cosigned_message(text: bytes, seconds: int) -> bytes:

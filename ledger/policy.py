@@ -195,6 +195,8 @@ class _Parser:
     def _check_new_key(self, key: VerifierKey) -> None:
         known = [*self._logs, *self._witnesses.values()]
         _require(all(key.public != other.public for other in known), "the key is listed already")
+        names = [(other.name, other.key_id) for other in known]
+        _require((key.name, key.key_id) not in names, "another key has this name and key id")
 
 
 def _key(text: str, expected: SignatureType) -> VerifierKey:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from cryptography.x509 import Certificate
 
-from ledger.checkpoint import Checkpoint, open_signed
+from ledger.checkpoint import Checkpoint
 from ledger.durable_files import READABLE, make_folder, replace_file
 from ledger.entry import parse
 from ledger.errors import ConsistencyInvalid, ExportInvalid, LogMismatch, StorageFailed, TimestampInvalid
@@ -37,7 +37,7 @@ class Timestamped:
 
     def checkpoint(self, policy: LogPolicy) -> Checkpoint:
         """The checkpoint, if a log of the policy signed it."""
-        return open_signed(Note.parse(self.note), policy.logs)[1]
+        return policy.open(Note.parse(self.note))[0]
 
 
 @dataclass(frozen=True)

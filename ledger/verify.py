@@ -14,13 +14,13 @@ from itertools import groupby, islice
 from pathlib import Path
 
 from ledger.chain import Chain
-from ledger.checkpoint import Checkpoint, open_signed
+from ledger.checkpoint import Checkpoint
 from ledger.entry import MAX_LEAF, Entry, leaf_hash, parse
 from ledger.errors import ConsistencyInvalid, EntryInvalid, ExportInvalid, LogMismatch, ProofInvalid, QuorumNotMet
 from ledger.export import (
     ENTRIES_FOLDER,
     Progress,
-    check_sums,
+    check_files,
     read_checkpoint,
     read_leaf_hashes,
     read_leaves,
@@ -161,12 +161,14 @@ def verify_leaves(
         if progress is not None:
             progress(chain.size, checkpoint.size)
     check_head(chain, checkpoint)
+    if kept is not None:  # of no entries, as the whole log
+        _check_kept(kept, chain.root())
     return Report(checkpoint, witnessed.cosigned_at, dict(tally.kinds), tally.first, tally.last, tally.steps_back)
 
 
 def _kept_checkpoint(earlier: bytes, policy: LogPolicy, newest: Checkpoint) -> Checkpoint:
     """The log's own signature is enough: it may not sign two histories, whoever cosigned them."""
-    kept = open_signed(Note.parse(earlier), policy.logs)[1]
+    kept = policy.open(Note.parse(earlier))[0]
     if kept.origin != newest.origin:
         raise LogMismatch("the earlier checkpoint belongs to another log")
     if kept.size > newest.size:
@@ -206,8 +208,15 @@ def verify_export(
     4. nothing else is there, is missing, or was altered.
     """
     note = read_checkpoint(directory)
+    tiles: set[str] = set()
     differing: list[str] = []
-    tiler = Tiler(lambda path, tile: None if _holds(directory, path, tile) else differing.append(path))
+
+    def compare(path: str, tile: bytes) -> None:
+        tiles.add(path)
+        if read_tile(directory, path) != tile:
+            differing.append(path)
+
+    tiler = Tiler(compare)
     # 1. and 2.
     try:
         report = verify_leaves(read_leaves(directory), note, policy, progress, tiler.extend, earlier)
@@ -220,12 +229,8 @@ def verify_export(
     if differing:
         raise ExportInvalid(f"{differing[0]} does not hold the hashes of the leaves")
     # 4.
-    check_sums(directory)
+    check_files(directory, tiles)
     return report
-
-
-def _holds(directory: Path, path: str, tile: bytes) -> bool:
-    return read_tile(directory, path) == tile
 
 
 def _locate(directory: Path, note: bytes) -> list[str]:

@@ -33,6 +33,8 @@ Database = Annotated[
     AfterValidator(_checked_database),
 ]
 """Where a log is stored; ledger.storage.postgres_address says what an address of PostgreSQL may hold."""
+Origin = Annotated[str, Field(pattern=r"^[!#-*,-\[\]-~]{1,255}$")]
+"""Name of a log's key, which also stands in every leaf: without what JSON escapes."""
 
 
 class WitnessTable(Table):
@@ -61,7 +63,7 @@ class TimestampsTable(Table):
 class LogConfig(Table):
     """The log itself: its name, key, storage, second place, witnesses and timestamps."""
 
-    origin: NoteName
+    origin: Origin
     signing_key: Path
     database: Database
     second_place: Path

@@ -15,6 +15,7 @@ const vkey = ({ name, id, raw }) => `${name}+${id}+${raw.toString('base64')}`
 const moment = seconds => new Date(Number(seconds) * 1000).toISOString().replace('Z', '000Z') // Six decimals
 const toSecond = time => time?.replace(/\.\d{6}/, '')
 const SIDES = ['first', 'second']
+const RECEIPTS = SIDES.flatMap(side => [`${side}.leaf`, `${side}.proof`])
 // RFC 6962, section 2.1.2: does the proof lead from the root of the first m leaves to that of n? m < n, both BigInt
 function leads (m, n, start, end, hashes) {
   let used = 0
@@ -40,7 +41,7 @@ function parseParts (files) {
   }
   const parts = {}
   for (const side of SIDES) text(`${side}.note`, 65536)
-  if (files.has('first.leaf')) SIDES.forEach(side => text(`${side}.leaf`, 16384) + text(`${side}.proof`, 69632))
+  if (RECEIPTS.some(name => files.has(name))) SIDES.forEach(side => text(`${side}.leaf`, 16384) + text(`${side}.proof`, 69632))
   if (files.has('prefix.proof')) {
     const [, size, rest] = evident(/^size (0|[1-9]\d{0,15})\n([^]*)$/.exec(text('prefix.proof', 16384)), 'prefix.proof')
     const [root, ...path] = hashes('prefix.proof', rest)
@@ -49,7 +50,7 @@ function parseParts (files) {
   if (files.has('answer.proof')) parts.answer = hashes('answer.proof', text('answer.proof', 16384))
   if (files.has('told.json')) {
     parts.told = tried(() => JSON.parse(text('told.json', 16384)), 'told.json')
-    evident(like('[!-~]([ -~]{0,253}[!-~])?')(parts.told?.by) && FORMS.time(parts.told.seen_at), 'told.json')
+    evident(like('(?=.{1,255}$)[!-~]+( [!-~]+)*')(parts.told?.by) && FORMS.time(parts.told.seen_at), 'told.json')
   }
   return parts
 }
@@ -127,8 +128,7 @@ function explanation (found) {
 }
 function following (files, keys, found) {
   const { verdict, told, heads } = found
-  const receipts = SIDES.flatMap(side => [`${side}.leaf`, `${side}.proof`])
-  const kept = { 'other-entry': receipts, 'other-prefix': ['prefix.proof'], unanswered: ['answer.proof'] }[verdict] ?? []
+  const kept = { 'other-entry': RECEIPTS, 'other-prefix': ['prefix.proof'], unanswered: ['answer.proof'] }[verdict] ?? []
   const logs = keys.logs.filter(key => heads.some(({ signers }) => signers.includes(key))).map(key => `log ${vkey(key)}\n`)
   const signed = [...keys.witnesses.values()].filter(key => heads.some(({ times }) => times.has(key.name)))
   const witnesses = signed.map(key => `witness ${key.name} ${vkey(key)}\n`)

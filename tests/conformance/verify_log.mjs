@@ -29,7 +29,7 @@ export const FORMS = {
 const isObject = value => typeof value === 'object' && value !== null && !Array.isArray(value)
 const hasKeys = (value, ...keys) => isObject(value) && Object.keys(value).sort().join() === keys.sort().join()
 function form (text) { // As the tables write it
-  if (text.startsWith('list of ')) return value => Array.isArray(value) && value.length <= 4096 && value.every(form(text.slice(8)))
+  if (text.startsWith('list of ')) return value => Array.isArray(value) && value.every(form(text.slice(8)))
   if (text.startsWith('`')) return value => typeof value === 'string' && text.split(' or ').includes(`\`${value}\``)
   const members = [...text.matchAll(/`(\w+)`: ([a-z0-9 ]+)/g)].map(([, name, of]) => [name, form(of)])
   return FORMS[text] ?? (value => hasKeys(value, ...members.map(([name]) => name)) && members.every(([name, holds]) => holds(value[name])))
@@ -45,7 +45,7 @@ export function parseLeaf (leaf) {
   try { entry = leaf.length <= 16384 && JSON.parse(ascii(leaf)) } catch { check(false, 'leaf') }
   check(hasKeys(entry, 'body', 'kind', 'log', 'nonce', 'prev', 'seq', 'ts', 'v') && encode(entry) === ascii(leaf), 'leaf')
   const { body, kind, log, nonce, prev, seq, ts, v } = entry
-  check(v === 1 && like('[!-*,-~]{1,255}')(log) && FORMS.hex16(nonce) && FORMS.hex32(prev), 'v, log, nonce or prev')
+  check(v === 1 && like('[!#-*,-\\[\\]-~]{1,255}')(log) && FORMS.hex16(nonce) && FORMS.hex32(prev), 'v, log, nonce or prev')
   check(FORMS.integer(seq) && FORMS.time(ts) && KINDS.has(kind) && isObject(body), 'seq, ts, kind or body')
   for (const [name, [, need]] of KINDS.get(kind)) check(need === 'optional' || Object.hasOwn(body, name), name)
   for (const [name, value] of Object.entries(body)) check(KINDS.get(kind).get(name)?.[0](value), name)
@@ -61,7 +61,9 @@ export function parsePolicy (text) {
     const [, name, id, encoded] = check(/^([!-*,-~]{1,255})\+([0-9a-f]{8})\+(.+)$/.exec(text))
     const raw = base64(encoded, 'PolicyInvalid')
     check(raw.length === 33 && raw[0] === type && sha256(name + '\n', raw).toString('hex', 0, 4) === id)
-    check([...logs, ...witnesses.values()].every(other => !other.raw.subarray(1).equals(raw.subarray(1))))
+    const y = BigInt.asUintN(255, BigInt(`0x${Buffer.from(raw.subarray(1)).reverse().toString('hex')}`))
+    check(y * (y ** 2n - 1n) * (121665n * y ** 4n - 243332n * y ** 2n + 121666n) % (2n ** 255n - 19n))
+    check([...logs, ...witnesses.values()].every(other => !other.raw.subarray(1).equals(raw.subarray(1)) && (other.name !== name || other.id !== id)))
     const der = Buffer.concat([Buffer.from('302a300506032b6570032100', 'hex'), raw.subarray(1)])
     return { name, id, raw, publicKey: createPublicKey({ key: der, format: 'der', type: 'spki' }) }
   }
@@ -82,9 +84,9 @@ export function openNote (note, { logs, witnesses, groups, quorum }) {
   const check = (value, why) => demand(value, 'CheckpointInvalid', why)
   const cut = note.lastIndexOf('\n\n') + 1
   const [text, lines] = [note.subarray(0, cut), note.subarray(cut + 1).toString().split('\n')]
-  check(note.length <= 65536 && !/[\0-\x09\x0b-\x1f]/.test(ascii(note)) && cut && lines.pop() === '' && lines.length > 0 && lines.length <= 64, 'note')
+  check(note.length <= 65536 && !/[\0-\x09\x0b-\x1f]/.test(ascii(note)) && Buffer.from(note.toString()).equals(note) && cut && lines.pop() === '' && lines.length > 0 && lines.length <= 64, 'note')
   const signatures = lines.map(line => {
-    const [, name, encoded] = check(/^\u2014 ([^\s+\ufffd]+) (\S+)$/u.exec(line), 'signature line')
+    const [, name, encoded] = check(/^\u2014 ([^\p{White_Space}+]+) ([!-~]+)$/u.exec(line), 'signature line')
     const raw = base64(encoded, 'CheckpointInvalid')
     return check(raw.length > 4, 'signature line') && { name, id: raw.toString('hex', 0, 4), bytes: raw.subarray(4) }
   })
@@ -112,7 +114,7 @@ export function openNote (note, { logs, witnesses, groups, quorum }) {
 export const PROOF = /^c2sp\.org\/tlog-proof@v1\nindex (0|[1-9]\d{0,15})((?:\n[A-Za-z0-9+/]{43}=){0,63})\n\n/
 export function verifyReceipt (leaf, proof, policy) {
   const check = (value, why) => demand(value, 'ProofInvalid', why)
-  const [{ length }, index, path] = check(PROOF.exec(ascii(proof)), 'form')
+  const [{ length }, index, path] = check(proof.length <= 69632 && PROOF.exec(ascii(proof)), 'form')
   const hashes = path.split('\n').slice(1).map(line => base64(line, 'ProofInvalid'))
   const head = openNote(proof.subarray(length), policy)
   demand(head.witnessed !== null, 'QuorumNotMet', 'the policy names no quorum') && demand(leaf.length <= 16384, 'EntryInvalid', 'leaf')
@@ -124,26 +126,32 @@ export function verifyReceipt (leaf, proof, policy) {
 export function verifyExport (files, policy) {
   const file = name => demand(files.get(name), 'ExportInvalid', `no file ${name}`)
   const [head, names, hashes] = [openNote(file('checkpoint'), policy), [...files.keys()].sort(), []]
-  const lines = ascii(Buffer.concat(names.filter(name => name.startsWith('entries/')).map(file))).split('\n')
-  demand(lines.pop() === '', 'EntryInvalid', 'the last leaf has no newline')
-  for (const leaf of lines.map(line => Buffer.from(line, 'latin1'))) {
+  const check = (holds, why) => demand(holds, 'ExportInvalid', why)
+  const parts = names.filter(name => name.startsWith('entries/')).map((name, i) => {
+    const lines = check(name === `entries/${String(65536 * i).padStart(12, '0')}.jsonl`, name) && ascii(file(name)).split('\n')
+    return demand(lines.pop() === '', 'EntryInvalid', `${name}: the last leaf has no newline`) && lines
+  })
+  check(parts.length && parts.every(({ length }, i) => length <= 65536 && (length === 65536 || i === parts.length - 1)), 'entries')
+  for (const leaf of parts.flat().map(line => Buffer.from(line, 'latin1'))) {
     const [entry, before] = [parseLeaf(leaf), hashes.at(-1)?.toString('hex') ?? '0'.repeat(64)]
     demand(entry.log === head.origin, 'LogMismatch', `leaf ${hashes.length}`)
     demand(entry.seq === hashes.length && entry.prev === before, 'ConsistencyInvalid', `leaf ${hashes.length}`)
     hashes.push(leafHash(leaf))
   }
   demand(BigInt(hashes.length) === head.size && root(hashes).equals(head.root), 'ConsistencyInvalid', 'size or root')
+  const known = new Set(['checkpoint', 'SHA256SUMS'])
   for (let [level, row] = [0, hashes]; row.length; level++) {
     const tiles = Array.from({ length: Math.ceil(row.length / 256) }, (_, i) => row.slice(256 * i, 256 * i + 256))
     for (const [i, tile] of tiles.entries()) {
       const digits = String(i).padStart(3 * Math.ceil(String(i).length / 3), '0').replace(/\d{3}(?=\d)/g, 'x$&/')
       const name = `tile/${level}/${digits}${tile.length < 256 ? `.p/${tile.length}` : ''}`
-      demand(file(name).equals(Buffer.concat(tile)), 'ExportInvalid', name)
+      check(known.add(name) && file(name).equals(Buffer.concat(tile)), name)
     }
     row = tiles.filter(tile => tile.length === 256).map(root)
   }
   const sums = names.map(name => name === 'SHA256SUMS' ? '' : `${sha256(file(name)).toString('hex')}  ${name}\n`)
-  return demand(ascii(file('SHA256SUMS')) === sums.join(''), 'ExportInvalid', 'SHA256SUMS') && head
+  const defined = name => known.has(name) || /^(entries\/\d{12}\.jsonl|timestamps\/\d{12}\.(note|tst))$/.test(name)
+  return check(ascii(file('SHA256SUMS')) === sums.join('') && names.every(defined), 'SHA256SUMS, or a file that belongs to no export') && head
 }
 const files = directory => readdirSync(directory, { recursive: true }).filter(name => !lstatSync(`${directory}/${name}`).isDirectory())
 export const load = directory => new Map(files(directory).map(name =>

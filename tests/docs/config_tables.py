@@ -49,6 +49,7 @@ FORMS = {
     r"^[a-z0-9][a-z0-9._-]{0,63}$": "identifier",
     r"^spiffe://[a-z0-9.-]{1,255}/[a-z]{1,16}/[a-z0-9._-]{1,64}$": "SPIFFE id",
     r"^[!-*,-~]{1,255}$": "note key name",
+    r"^[!#-*,-\[\]-~]{1,255}$": 'note key name without `"` and `\\`',
     r"^[0-9A-HJ-NPQRTUWXY]{2}[0-9]{6}[0-9A-HJ-NPQRTUWXY]{10}$": "USCC",
     r"^[a-z0-9.-]{1,255}$": "trust domain",
     r"^(sqlite:///[^\s?#]+|postgresql://[^\s#]+)$": "`sqlite:///` or `postgresql://` address",

@@ -62,7 +62,7 @@ def _entry(kind_and_body: tuple[str, dict[str, Any]], log: str, seq: int, prev: 
 ENTRIES = st.builds(
     _entry,
     KIND_AND_BODY,
-    st.from_regex(r"[a-z./-]{1,40}", fullmatch=True) | st.from_regex(r"[!-*,-~]{1,255}", fullmatch=True),
+    st.from_regex(r"[a-z./-]{1,40}", fullmatch=True) | st.from_regex(r"[!#-*,-\[\]-~]{1,255}", fullmatch=True),
     _INTEGERS,
     _HEX[32],
     TIMES,

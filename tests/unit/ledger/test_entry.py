@@ -101,11 +101,10 @@ def assembled(entry: Entry) -> bytes:
     return assemble(entry.log, entry.seq, entry.prev, entry.ts, entry.kind, entry.nonce, entry.body)
 
 
-@pytest.mark.parametrize("log", [ENTRY.log, 'with"quote\\'])
-def test_a_tuple_is_written_as_the_list_that_is_read(log: str) -> None:
+def test_a_tuple_is_written_as_the_list_that_is_read() -> None:
     body = {"scorecard": "a4" * 32, "group": "banks", "members": ("bank-a", "bank-b"), "sequence": 1}
     body |= {"approval": "b5" * 32, "previous": "c6" * 32, "scorecards": ()}
-    entry = replace(ENTRY, log=log, kind="scorecard.approved", body=body)
+    entry = replace(ENTRY, kind="scorecard.approved", body=body)
     assert assembled(entry) == encode(entry)
     assert parse(encode(entry)).body == {**body, "members": ["bank-a", "bank-b"], "scorecards": []}
 

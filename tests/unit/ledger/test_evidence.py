@@ -40,7 +40,7 @@ from ledger.note import Note, SignatureType, Signer
 from ledger.policy import LogPolicy
 from ledger.proof import TlogProof
 from tests.support.forked_log import EARLIER, LATER, ForkedLog, forked
-from tests.support.witnessed_log import QUORUM, WitnessedLog, log_signer, policy_text, with_signatures
+from tests.support.witnessed_log import QUORUM, WitnessedLog, log_signer, policy_text, signer_from_seed, with_signatures
 
 POLICY = LogPolicy.parse(policy_text())
 
@@ -390,6 +390,27 @@ def test_a_log_that_signed_with_two_keys_is_read_as_it_was_made(tmp_path: Path) 
         make_bundle(tmp_path / f"{number}", replace(material, first=both[0], second=both[1]), policy)
         assert read_bundle(tmp_path / f"{number}", policy).verdict is Verdict.SAME_SIZE
         assert (tmp_path / f"{number}" / "keys.txt").read_text().count("log ") == 2
+
+
+def test_two_keys_of_one_witness_are_read_as_they_were_made(tmp_path: Path) -> None:
+    """`keys.txt` names a witness as its key does: of two keys of one name, the first in the maker's policy goes in."""
+    former = signer_from_seed("tax.witness.test", SignatureType.COSIGNATURE, bytes(32))
+    policy = LogPolicy.parse(f"{policy_text()}witness tax-2025 {former.verifier_key}\n")
+    material = same_size()
+    note = Note.parse(material.first)
+    both = with_signatures(note, former.cosign(note.text, LATER).line()).encode()
+    make_bundle(tmp_path / "bundle", replace(material, first=both), policy)
+    assert read_bundle(tmp_path / "bundle", POLICY).first.cosignatures["tax"] == EARLIER
+
+
+def test_the_form_of_parts_comes_first(tmp_path: Path) -> None:
+    """Also of what was said in another spelling, before any signature is looked at."""
+    make_bundle(tmp_path / "bundle", told(), POLICY)
+    said, note = tmp_path / "bundle" / "told.json", tmp_path / "bundle" / "first.note"
+    said.write_bytes(said.read_bytes().replace(b'","', b'", "'))
+    note.write_bytes(note.read_bytes().replace(b"\n5\n", b"\n6\n"))
+    with pytest.raises(EvidenceInvalid, match=r"told\.json"):
+        read_bundle(tmp_path / "bundle", POLICY)
 
 
 def test_signatures_of_strangers_do_not_travel(tmp_path: Path) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import subprocess
 from datetime import timedelta
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,25 @@ def test_entries_are_divided_into_files(tmp_path: Path, monkeypatch: pytest.Monk
     assert names == ["000000000000.jsonl", "000000000008.jsonl", "000000000016.jsonl"]
     assert list(read_leaves(directory)) == log.leaves
     verify_export(directory, log.policy)
+
+
+@pytest.mark.parametrize("lengths", [(20,), (17, 3), (4, 4, 4, 8), (8, 8, 0, 4), (8, 7, 4)])
+def test_entries_are_divided_in_no_other_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lengths: tuple[int, ...]
+) -> None:
+    """Nobody can move a leaf into another file, and the sums be right."""
+    monkeypatch.setattr(export, "ENTRIES_PER_FILE", 8)
+    monkeypatch.setattr(export, "WRITE_CHUNK", 4)
+    log = sample_log(repeat=2)
+    directory, rest = export_log(log, tmp_path / "export"), iter(log.leaves)
+    shutil.rmtree(directory / "entries")
+    (directory / "entries").mkdir()
+    for number, length in enumerate(lengths):
+        lines = b"".join(leaf + b"\n" for leaf in islice(rest, length))
+        (directory / "entries" / f"{8 * number:012}.jsonl").write_bytes(lines)
+    export.write_sums(directory)
+    with pytest.raises(ExportInvalid, match="entries/"):
+        verify_export(directory, log.policy)
 
 
 def test_empty_log(tmp_path: Path) -> None:
@@ -160,14 +180,17 @@ def test_without_true_tiles_the_leaf_cannot_be_named(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("listed", [False, True])
 @pytest.mark.parametrize("name", ["entries/notes.txt", "entries/folder", "tile/0/001", "extra", "entries/1.jsonl"])
-def test_nothing_else_may_be_there(tmp_path: Path, name: str) -> None:
+def test_nothing_else_may_be_there(tmp_path: Path, name: str, listed: bool) -> None:
     log = sample_log()
     directory = export_log(log, tmp_path / "export")
     if name.endswith("folder"):
         (directory / name).mkdir()
     else:
         (directory / name).write_bytes(b"")
+    if listed:
+        export.write_sums(directory)
     with pytest.raises(ExportInvalid):
         verify_export(directory, log.policy)
 

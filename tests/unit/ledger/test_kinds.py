@@ -13,7 +13,7 @@ import pytest
 
 from ledger.entry import canonical_json
 from ledger.errors import EntryInvalid
-from ledger.kinds import KINDS, MAX_LIST, Form, Kind, identifier, timestamp, unsigned
+from ledger.kinds import KINDS, Form, Kind, identifier, timestamp, unsigned
 from tests.vectors.ledger.log import ENTRIES
 
 FULLEST = dict(reversed(ENTRIES)) | {"log.opened": {}}
@@ -114,13 +114,6 @@ def test_nested_objects_are_closed_too() -> None:
     ):
         with pytest.raises(EntryInvalid):
             KINDS["query.decision"].check({**body, "departments": departments})
-
-
-def test_lists_are_bounded() -> None:
-    body = FULLEST["consent.granted"]
-    KINDS["consent.granted"].check({**body, "categories": ["tax"] * MAX_LIST})
-    with pytest.raises(EntryInvalid):
-        KINDS["consent.granted"].check({**body, "categories": ["tax"] * (MAX_LIST + 1)})
 
 
 def test_financing_is_reserved() -> None:

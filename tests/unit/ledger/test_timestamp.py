@@ -7,11 +7,14 @@ from pathlib import Path
 import pytest
 
 from ledger import timestamp
-from ledger.errors import KeyInvalid, TimestampInvalid, TimestampUnavailable
+from ledger.errors import KeyInvalid, SignatureInvalid, TimestampInvalid, TimestampUnavailable
+from ledger.policy import LogPolicy
 from ledger.timestamp import MAX_TOKEN, read_roots, timestamp_query, token_digest, token_in, verify_token
+from ledger.timestamp_files import Timestamped
 from tests.support.flipped_bits import flipped
 from tests.support.sample_log import COSIGNED_AT, sample_log
 from tests.support.timestamp_authority import Authority, make_authority
+from tests.support.witnessed_log import log_signer, policy_text
 
 NOTE = sample_log().note(COSIGNED_AT)
 
@@ -71,6 +74,14 @@ def test_refusal_is_no_token(authority: Authority) -> None:
 def test_malformed_answer_is_refused(answer: bytes, authority: Authority) -> None:
     with pytest.raises(TimestampInvalid):
         token_in(answer, timestamp_query(NOTE), read_roots(authority.roots.read_bytes()))
+
+
+def test_every_listed_log_key_that_signed_the_note_must_verify() -> None:
+    former = log_signer("former")
+    policy = LogPolicy.parse(f"{policy_text()}log {former.verifier_key}\n")
+    assert Timestamped(NOTE, b"").checkpoint(policy).size == 10
+    with pytest.raises(SignatureInvalid):
+        Timestamped(NOTE + former.sign(b"something else\n").line(), b"").checkpoint(policy)
 
 
 def test_long_token_is_refused(authority: Authority) -> None:

@@ -45,7 +45,7 @@ def test_generator_and_files_agree() -> None:
 
 
 def test_names_are_unique() -> None:
-    for name in ("bad-exports", "bad-receipts", "bad-leaves", "bad-notes", "bad-policies", "good-policies"):
+    for name in (path.stem for path in FOLDER.glob("*-*.json")):
         names = [case["name"] for case in load(name)]
         assert len(names) == len(set(names)), name
 
@@ -64,8 +64,8 @@ def test_good_receipt_holds(index: int) -> None:
     assert independent.verify_receipt(leaf, proof, POLICY) == verified.cosigned_at.timestamp()
 
 
-@named(load("bad-exports"))
-def test_bad_export_is_refused(case: dict[str, Any], tmp_path: Path) -> None:
+def written(case: dict[str, Any], folder: Path) -> dict[str, bytes]:
+    """Writes the export that the case describes."""
     files = good_export()
     for name, content in case["files"].items():
         if content is None:
@@ -73,22 +73,44 @@ def test_bad_export_is_refused(case: dict[str, Any], tmp_path: Path) -> None:
         else:
             files[name] = generate.decoded(content)
     for name, data in files.items():
-        path = tmp_path / name
+        path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
-    with pytest.raises(error_named(case["error"])):
+    return files
+
+
+@named(load("bad-exports"))
+def test_bad_export_is_refused(case: dict[str, Any], tmp_path: Path) -> None:
+    files = written(case, tmp_path)
+    with pytest.raises(LedgerError) as raised:
         verify_export(tmp_path, LogPolicy.parse(POLICY))
+    assert type(raised.value) is error_named(case["error"])
     with pytest.raises(Refused):
         independent.verify_export(files, POLICY)
 
 
+@named(load("good-exports"))
+def test_export_at_the_edge_holds(case: dict[str, Any], tmp_path: Path) -> None:
+    files, policy = written(case, tmp_path), case.get("policy", POLICY)
+    report = verify_export(tmp_path, LogPolicy.parse(policy))
+    assert independent.verify_export(files, policy) == report.checkpoint.size
+
+
 @named(load("bad-receipts"))
 def test_bad_receipt_is_refused(case: dict[str, Any]) -> None:
-    leaf, proof = generate.decoded(case["leaf"]), generate.decoded(case["proof"])
-    with pytest.raises(error_named(case["error"])):
-        verify_receipt(Receipt(leaf, proof), LogPolicy.parse(POLICY))
+    leaf, proof, policy = generate.decoded(case["leaf"]), generate.decoded(case["proof"]), case.get("policy", POLICY)
+    with pytest.raises(LedgerError) as raised:
+        verify_receipt(Receipt(leaf, proof), LogPolicy.parse(policy))
+    assert type(raised.value) is error_named(case["error"])
     with pytest.raises(Refused):
-        independent.verify_receipt(leaf, proof, POLICY)
+        independent.verify_receipt(leaf, proof, policy)
+
+
+@named(load("good-receipts"))
+def test_receipt_at_the_edge_holds(case: dict[str, Any]) -> None:
+    leaf, proof = generate.decoded(case["leaf"]), generate.decoded(case["proof"])
+    verified = verify_receipt(Receipt(leaf, proof), LogPolicy.parse(POLICY))
+    assert independent.verify_receipt(leaf, proof, POLICY) == verified.cosigned_at.timestamp()
 
 
 @named(load("bad-leaves"))
@@ -101,13 +123,30 @@ def test_bad_leaf_is_refused(case: dict[str, Any]) -> None:
         independent.parse_leaf(leaf)
 
 
+@named(load("good-leaves"))
+def test_leaf_at_the_edge_is_read(case: dict[str, Any]) -> None:
+    leaf = generate.decoded(case["leaf"])
+    assert vars(parse(leaf)) == independent.parse_leaf(leaf)
+
+
 @named(load("bad-notes"))
 def test_bad_note_is_refused(case: dict[str, Any]) -> None:
-    note = generate.decoded(case["note"])
-    with pytest.raises(error_named(case["error"])):
-        LogPolicy.parse(POLICY).check(note)
+    note, policy = generate.decoded(case["note"]), case.get("policy", POLICY)
+    with pytest.raises(LedgerError) as raised:
+        LogPolicy.parse(policy).check(note)
+    assert type(raised.value) is error_named(case["error"])
     with pytest.raises(Refused):
-        independent.Policy(POLICY).open(note)
+        independent.Policy(policy).open(note)
+
+
+@named(load("good-notes"))
+def test_note_at_the_edge_is_accepted(case: dict[str, Any]) -> None:
+    note, policy = generate.decoded(case["note"]), case.get("policy", POLICY)
+    witnessed = LogPolicy.parse(policy).check(note)
+    assert witnessed.cosigned_at is not None
+    assert witnessed.cosigned_at.timestamp() == case["witnessed"]
+    head = witnessed.checkpoint
+    assert independent.Policy(policy).open(note) == (head.origin, head.size, head.root, case["witnessed"])
 
 
 @named(load("bad-policies"))

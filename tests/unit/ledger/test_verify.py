@@ -5,12 +5,14 @@ from __future__ import annotations
 import pytest
 
 from ledger.chain import Chain
+from ledger.checkpoint import Checkpoint
 from ledger.errors import ConsistencyInvalid, LedgerError, LogMismatch, QuorumNotMet, SignatureInvalid
+from ledger.note import Note
 from ledger.policy import LogPolicy
 from ledger.receipt import AppendReceipt, Receipt
 from ledger.verify import VERIFY_CHUNK, name_leaves, verify_leaves, verify_receipt
 from tests.support.sample_log import COSIGNED_AT, OPENED_AT, sample_log
-from tests.support.witnessed_log import ORIGIN, WitnessedLog, extended
+from tests.support.witnessed_log import ORIGIN, WitnessedLog, extended, log_signer, policy_text
 from tests.vectors.ledger.policies import GOOD_POLICIES
 
 LOG = sample_log()
@@ -148,6 +150,25 @@ def test_an_earlier_checkpoint_that_the_log_never_signed_is_no_evidence() -> Non
     for earlier in (LOG.note(COSIGNED_AT, log_signs=False), sample_forgery()):
         with pytest.raises(SignatureInvalid):
             verify_leaves(LOG.leaves, NOTE, LOG.policy, earlier=earlier)
+
+
+def test_every_listed_log_key_that_signed_the_earlier_checkpoint_must_verify() -> None:
+    former = log_signer("former")
+    policy = LogPolicy.parse(f"{policy_text()}log {former.verifier_key}\n")
+    for signed in (Note.parse(NOTE).text, b"something else\n"):
+        earlier = NOTE + former.sign(signed).line()
+        if signed in NOTE:
+            assert verify_leaves(LOG.leaves, NOTE, policy, earlier=earlier).checkpoint.size == 10
+        else:
+            with pytest.raises(SignatureInvalid):
+                verify_leaves(LOG.leaves, NOTE, policy, earlier=earlier)
+
+
+def test_an_empty_log_has_one_root() -> None:
+    empty, other = LOG.note(COSIGNED_AT, size=0), Checkpoint(ORIGIN, 0, bytes(32)).sign(log_signer("the log")).encode()
+    assert verify_leaves([], empty, LOG.policy, earlier=empty).checkpoint.size == 0
+    with pytest.raises(ConsistencyInvalid, match="forked"):
+        verify_leaves([], empty, LOG.policy, earlier=other)
 
 
 def sample_forgery() -> bytes:

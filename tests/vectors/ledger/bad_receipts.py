@@ -6,15 +6,17 @@ import base64
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ledger.checkpoint import Checkpoint
-from ledger.entry import leaf_hash
-from ledger.merkle import inclusion_proof, root
-from ledger.note import Note
-from ledger.proof import TlogProof
+from ledger.entry import MAX_LEAF, leaf_hash
+from ledger.merkle import inclusion_proof
+from ledger.note import MAX_NOTE, Note
+from ledger.proof import MAX_PROOF_BYTES, TlogProof
 from ledger.receipt import Receipt
 from tests.support.sample_log import COSIGNED_AT
-from tests.support.witnessed_log import ORIGIN, QUORUM, WitnessedLog, log_signer, witness_signer
-from tests.vectors.ledger.log import foreign_note, other_spelling, vector_log
+from tests.support.witnessed_log import QUORUM, WitnessedLog, policy_text
+from tests.vectors.ledger.bad_notes import note_of_bytes
+from tests.vectors.ledger.log import foreign_note, other_spelling, signed_receipt
+
+POLICY = policy_text()
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class ReceiptCase:
     name: str
     error: str
     receipt: Receipt
+    policy: str = POLICY
 
 
 def receipt_cases(log: WitnessedLog) -> Iterator[ReceiptCase]:
@@ -62,8 +65,42 @@ def receipt_cases(log: WitnessedLog) -> Iterator[ReceiptCase]:
     yield case("another-key-signed", "SignatureInvalid", proof=proof(note=foreign_note(log)))
     yield case("one-cosignature-too-few", "QuorumNotMet", proof=proof(note=log.note(COSIGNED_AT, witnesses=QUORUM[:2])))
     yield case("cosignature-time-moved", "SignatureInvalid", proof=proof(note=_moved_time(note)))
-    other = _placed_wrongly()
-    yield case("seq-is-not-index", "ProofInvalid", leaf=other.leaf, proof=other.proof)
+    yield case("sixty-four-hashes-before-a-bad-note", "ProofInvalid", proof=proof(path=[bytes(32)] * 64, note=b"x"))
+    short = proof(path=[bytes(31)], note=b"x")
+    yield case("hash-of-31-bytes-before-a-bad-note", "ProofInvalid", proof=short)
+    yield case("index-beyond-all-trees", "ProofInvalid", proof=proof(index=2**53 + index))
+    long = note_of_bytes(note, MAX_PROOF_BYTES + 1 - len(proof(note=b"")))
+    yield case("one-byte-too-long", "ProofInvalid", proof=proof(note=long))
+    yield case("note-one-byte-too-long", "CheckpointInvalid", proof=proof(note=note_of_bytes(note, MAX_NOTE + 1)))
+    yield case("note-is-none", "CheckpointInvalid", proof=proof(note=b"x"))
+    yield case("newline-behind-the-leaf", "ProofInvalid", leaf=good.leaf + b"\n")
+    none = POLICY.replace("quorum departments", "quorum none")
+    yield ReceiptCase("policy-without-quorum", "QuorumNotMet", good, none)
+    yield ReceiptCase("leaf-too-long-without-quorum", "QuorumNotMet", Receipt(b" " * 16385, good.proof), none)
+    yield from _of_bad_logs(log)
+
+
+def _of_bad_logs(log: WitnessedLog) -> Iterator[ReceiptCase]:
+    """Of leaves that the log duly signed: inclusion holds, and only what follows it finds the defect."""
+    leaves = log.leaves
+    moved = [leaves[1], leaves[0], *leaves[2:]]
+    yield ReceiptCase("seq-is-not-index", "ProofInvalid", signed_receipt(moved, 0))
+    for name, error, leaf in (
+        ("signed-leaf-is-not-canonical", "EntryInvalid", b" " + leaves[2]),
+        ("signed-leaf-has-a-field-too-many", "EntryInvalid", leaves[2].replace(b'"body":{', b'"body":{"a":1,')),
+        ("signed-leaf-of-another-log", "LogMismatch", leaves[2].replace(b".test/", b".evil/")),
+        ("signed-leaf-too-long", "EntryInvalid", b" " * (MAX_LEAF + 1)),
+    ):
+        assert leaf != leaves[2]
+        yield ReceiptCase(name, error, signed_receipt([*leaves[:2], leaf, *leaves[3:]], 2))
+
+
+def good_receipts(log: WitnessedLog) -> Iterator[tuple[str, Receipt]]:
+    """At the edge of a rule."""
+    alone = log.leaves[0].replace(b"0" * 64, b"ab" * 32)
+    yield "tree-of-one-leaf", signed_receipt(log.leaves[:1], 0)
+    yield "first-entry-with-a-hash-before-it", signed_receipt([alone], 0)
+    yield "neighbours-that-are-no-entries", signed_receipt([b"", log.leaves[1], b"x"], 1)
 
 
 def _moved_time(note: bytes) -> bytes:
@@ -72,15 +109,3 @@ def _moved_time(note: bytes) -> bytes:
     seconds = (int.from_bytes(witness.signature[:8]) + 60).to_bytes(8)
     moved = type(witness)(witness.name, witness.key_id, seconds + witness.signature[8:])
     return Note(parsed.text, (parsed.signatures[0], moved, *parsed.signatures[2:])).encode()
-
-
-def _placed_wrongly() -> Receipt:
-    """A log that signed a tree in which a leaf is not where its seq says."""
-    log = vector_log()
-    moved = [log.leaves[1], log.leaves[0], *log.leaves[2:]]
-    hashes = [leaf_hash(leaf) for leaf in moved]
-    checkpoint = Checkpoint(ORIGIN, len(moved), root(hashes))
-    note = checkpoint.sign(log_signer("the log"))
-    cosignatures = tuple(witness_signer(name).cosign(note.text, COSIGNED_AT) for name in QUORUM)
-    encoded = Note(note.text, note.signatures + cosignatures).encode()
-    return Receipt(moved[0], TlogProof(0, tuple(inclusion_proof(0, hashes)), encoded).encode())

@@ -1,80 +1,33 @@
-"""Bundles of evidence, and bad ones: what they differ in, with sums that are right again."""
+"""Bundles of evidence that hold, and how a forger writes one that does not: in every byte as if it did."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
-from ledger.evidence import Material, Told, prefix_of_receipt
-from ledger.evidence_folder import make_bundle
+from ledger.entry import canonical_json, leaf_hash
+from ledger.evidence import Finding, Material, Told, Verdict, open_note, prefix_of_receipt
+from ledger.evidence_folder import FORMAT, make_bundle, members
+from ledger.evidence_material import material_files
+from ledger.evidence_words import lines
+from ledger.note import Note
 from ledger.policy import LogPolicy
 from ledger.proof import TlogProof
 from tests.support.forked_log import EARLIER, LATER, forked
 from tests.support.witnessed_log import policy_text
+from tests.vectors.ledger.log import Files, with_sums
 
-SUMS = "SHA256SUMS"
-Files = dict[str, bytes]
-
-
-@dataclass(frozen=True)
-class EvidenceCase:
-    """A bundle that must be refused."""
-
-    name: str
-    of: str
-    error: str
-    files: Files
+POLICY = LogPolicy.parse(policy_text())
 
 
 def bundles() -> dict[str, Files]:
-    """One of each verdict."""
-    policy = LogPolicy.parse(policy_text())
-    return {name: _bundle(material, policy) for name, material in _materials().items()}
+    """One of each verdict, and what is at the edge of a rule."""
+    return {name: _bundle(material) for name, material in materials().items()}
 
 
-def evidence_cases() -> list[EvidenceCase]:
-    """Each with one defect; the sums are a forger's, and right."""
-    good = bundles()
-    same, prefix, entry, told = (good[name] for name in ("same-size", "other-prefix", "other-entry", "rollback-told"))
-    swapped = {**same, "second.note": same["first.note"]}
-    cases = [
-        ("the same note twice", "same-size", "EvidenceInvalid", swapped),
-        (
-            "a size in the explanation",
-            "same-size",
-            "EvidenceInvalid",
-            _replaced(same, "explanation.txt", b"  9\n", b"  8\n"),
-        ),
-        ("conclusive where it is not", "unanswered", "EvidenceInvalid", _conclusive(good["unanswered"])),
-        (
-            "a manifest of another bundle",
-            "same-size",
-            "EvidenceInvalid",
-            {**same, "manifest.json": prefix["manifest.json"]},
-        ),
-        ("a size in a note", "same-size", "SignatureInvalid", _replaced(same, "first.note", b"\n9\n", b"\n8\n")),
-        ("no key of the log", "same-size", "SignatureInvalid", _replaced(same, "keys.txt", b"log ", b"#og ")),
-        ("a key that signed nothing", "same-size", "EvidenceInvalid", {**same, "keys.txt": policy_text().encode()}),
-        ("a beginning that the proof does not lead from", "other-prefix", "ConsistencyInvalid", _root(prefix)),
-        ("a proof that is too short", "other-prefix", "ConsistencyInvalid", _without_last_line(prefix, "prefix.proof")),
-        ("no proof", "other-prefix", "EvidenceInvalid", _without(prefix, "prefix.proof")),
-        ("a leaf", "other-entry", "ProofInvalid", _replaced(entry, "second.leaf", b"erasure", b"erasurf")),
-        ("one receipt twice", "other-entry", "ProofInvalid", {**entry, "second.proof": entry["first.proof"]}),
-        ("the larger tree first", "rollback", "EvidenceInvalid", _swapped(good["rollback"], "note")),
-        ("an entry of each other tree", "other-entry", "ProofInvalid", _swapped(entry, "leaf")),
-        ("a time that is none", "rollback-told", "EvidenceInvalid", _replaced(told, "told.json", b"T11:", b"T25:")),
-        ("a file too many", "same-size", "EvidenceInvalid", {**same, "remark.txt": b"believe me\n"}),
-        ("a file too few", "same-size", "EvidenceInvalid", _without(same, "explanation.txt")),
-    ]
-    summed = [EvidenceCase(name, of, error, _summed(files)) for name, of, error, files in cases]
-    return [*summed, EvidenceCase("no sums", "same-size", "EvidenceInvalid", _without(same, SUMS))]
-
-
-def _materials() -> dict[str, Material]:
+def materials() -> dict[str, Material]:
     fork = forked(3, 9, 13)
     receipts = fork.honest.receipt(5, EARLIER), fork.other.receipt(5, LATER)
     last = fork.other.receipt(6, LATER)
@@ -88,44 +41,55 @@ def _materials() -> dict[str, Material]:
         "rollback": Material(fork.honest.note(EARLIER), fork.honest.note(LATER, size=5)),
         "rollback-told": Material(*undated, told=Told("department tax", LATER + timedelta(seconds=1))),
         "unanswered": Material(fork.honest.note(EARLIER, size=8), fork.other.note(LATER), answer=(bytes(32),)),
+        "same-size-other-witnesses": asymmetric(),
+        "other-entry-no-entry": of_bytes_that_are_no_entry(b'{"of":"another format"}'),
+        "rollback-told-wrapped": Material(*undated, told=Told(f'{{first}} "\\" {"x " * 60}{"y" * 120}', LATER)),
     }
 
 
-def _bundle(material: Material, policy: LogPolicy) -> Files:
+def asymmetric() -> Material:
+    """Of the four witnesses, two cosigned both notes and one each of them."""
+    others = "customs", "courts", "regulator"
+    return Material(forked(3, 9, 9).honest.note(EARLIER), forked(3, 9, 9).other.note(LATER, witnesses=others))
+
+
+def of_bytes_that_are_no_entry(leaf: bytes) -> Material:
+    """The log signed a leaf that its format does not know."""
+    fork = forked(3, 9, 9)
+    fork.other.leaves[8] = leaf
+    fork.other._hashes[8] = leaf_hash(leaf)
+    receipts = fork.honest.receipt(8, EARLIER), fork.other.receipt(8, LATER)
+    first, second = (TlogProof.parse(receipt.proof).note for receipt in receipts)
+    return Material(first, second, receipts=receipts)
+
+
+def _bundle(material: Material) -> Files:
     with TemporaryDirectory() as folder:
-        make_bundle(Path(folder, "bundle"), material, policy)
+        make_bundle(Path(folder, "bundle"), material, POLICY)
         return {path.name: path.read_bytes() for path in sorted(Path(folder, "bundle").iterdir())}
 
 
-def _summed(files: Mapping[str, bytes]) -> Files:
-    names = sorted(name for name in files if name != SUMS)
-    sums = [f"{hashlib.sha256(files[name]).hexdigest()}  {name}\n" for name in names]
-    return {**files, SUMS: "".join(sums).encode()}
+def forged(material: Material, verdict: Verdict, keys: str = "", policy: LogPolicy = POLICY, **more: Any) -> Files:
+    """The bundle that would say so, if it held: all that follows from this finding, right to the sums."""
+    notes = material.first, material.second
+    keys = keys or keys_of(*notes, policy=policy)
+    first, second = (open_note(note, LogPolicy.parse(keys)) for note in notes)
+    conclusive = verdict is not Verdict.UNANSWERED and "told" not in more
+    return written(material, Finding(verdict, conclusive, first, second, **more), keys)
 
 
-def _replaced(files: Files, name: str, old: bytes, new: bytes) -> Files:
-    assert old in files[name]
-    return {**files, name: files[name].replace(old, new, 1)}
+def written(material: Material, finding: Finding, keys: str) -> Files:
+    """What follows from a finding, whether it holds or not."""
+    manifest = canonical_json({"format": FORMAT, **members(finding)}) + b"\n"
+    explanation = "".join(f"{line}\n" for line in lines(finding)).encode()
+    files = {"keys.txt": keys.encode(), "manifest.json": manifest, "explanation.txt": explanation}
+    return with_sums({**material_files(material), **files})
 
 
-def _swapped(files: Files, suffix: str) -> Files:
-    first, second = f"first.{suffix}", f"second.{suffix}"
-    return {**files, first: files[second], second: files[first]}
-
-
-def _without(files: Files, name: str) -> Files:
-    return {other: content for other, content in files.items() if other != name}
-
-
-def _without_last_line(files: Files, name: str) -> Files:
-    return {**files, name: b"".join(files[name].splitlines(keepends=True)[:-1])}
-
-
-def _root(files: Files) -> Files:
-    head, root, *rest = files["prefix.proof"].splitlines(keepends=True)
-    return {**files, "prefix.proof": b"".join([head, rest[0], root, *rest[1:]])}
-
-
-def _conclusive(files: Files) -> Files:
-    told = _replaced(files, "manifest.json", b'"conclusive":false', b'"conclusive":true')
-    return _replaced(told, "explanation.txt", b"Conclusive: no", b"Conclusive: yes")
+def keys_of(*notes: bytes, policy: LogPolicy = POLICY) -> str:
+    """`keys.txt` of these notes."""
+    parsed = [Note.parse(note) for note in notes]
+    logs = sorted(f"log {key}\n" for key in policy.logs if any(key.find(note) for note in parsed))
+    known = sorted(policy.witnesses.values(), key=lambda key: key.name)
+    signed = [f"witness {key.name} {key}\n" for key in known if any(key.find(note) for note in parsed)]
+    return "".join([*logs, *signed, "quorum none\n"])

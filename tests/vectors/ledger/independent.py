@@ -144,7 +144,7 @@ def has_form(value: Any, form: str) -> bool:
     """Forms as section 2 and the tables of section 3 write them."""
     if form.startswith("list of "):
         rest = form.removeprefix("list of ")
-        return type(value) is list and len(value) <= 4096 and all(has_form(member, rest) for member in value)
+        return type(value) is list and all(has_form(member, rest) for member in value)
     if form.startswith("{"):
         members = dict(re.findall(r"`([a-z_]+)`: ([a-z0-9 ]+)", form))
         return type(value) is dict and set(value) == set(members) and all(has_form(value[k], members[k]) for k in value)
@@ -176,7 +176,7 @@ def parse_leaf(leaf: bytes) -> dict[str, Any]:
     names = {"body", "kind", "log", "nonce", "prev", "seq", "ts", "v"}
     require(type(value) is dict and set(value) == names, "members")
     require(type(value["v"]) is int and value["v"] == 1, "v")
-    require(_text(r"[!-*,-~]{1,255}")(value["log"]), "log")
+    require(_text(r"[!#-*,-\[\]-~]{1,255}")(value["log"]), "log")
     require(has_form(value["seq"], "integer") and has_form(value["ts"], "time"), "seq, ts")
     require(has_form(value["prev"], "hex32") and has_form(value["nonce"], "hex16"), "prev, nonce")
     require(type(value["kind"]) is str and value["kind"] in KINDS and type(value["body"]) is dict, "kind")
@@ -207,6 +207,8 @@ class Key:
         self.name, self.kind, self.public = name, raw[0], raw[1:]
         self.id = sha256(name.encode() + b"\n" + raw)[:4]
         require(self.id.hex() == key_id, "key id")
+        y = int.from_bytes(self.public, "little") & (2**255 - 1)
+        require(y * (y * y - 1) * (121665 * y**4 - 243332 * y * y + 121666) % (2**255 - 19), "small order")
 
     def verify(self, text: bytes, signature: bytes) -> int:
         """The time of a cosignature; 0 for a log's signature."""
@@ -226,18 +228,15 @@ class Key:
 def parse_note(note: bytes) -> tuple[bytes, list[tuple[str, bytes, bytes]]]:
     """Text, and (name, key id, signature) of each line."""
     require(len(note) <= 65536 and not re.search(rb"[\x00-\x09\x0b-\x1f]", note), "note")
+    require(note.decode("utf-8", "ignore").encode() == note, "UTF-8")
     text, blank, lines = note.rpartition(b"\n\n")
     require(blank and lines.endswith(b"\n") and lines.count(b"\n") <= 64, "note")
     signatures = []
     for line in lines[:-1].split(b"\n"):
         match = re.fullmatch("— ([^ ]+) ([^ ]+)".encode(), line)
         require(match, "signature line")
-        try:
-            name = match[1].decode()  # type: ignore[index]
-        except UnicodeDecodeError:
-            raise Refused("signature line") from None
-        raw = _base64(match[2])  # type: ignore[index]
-        require("+" not in name and len(name.split()) == 1 and len(raw) > 4, "signature line")
+        name, raw = match[1].decode(), _base64(match[2])  # type: ignore[index]
+        require("+" not in name and name.split() == [name] and len(raw) > 4, "signature line")
         signatures.append((name, raw[:4], raw[4:]))
     return text + b"\n", signatures
 
@@ -283,7 +282,9 @@ class Policy:
     def _key(self, text: str, kind: int) -> Key:
         key = Key(text)
         require(key.kind == kind, "key type")
-        require(all(key.public != other.public for other in [*self.logs, *self.witnesses.values()]), "key twice")
+        known = [*self.logs, *self.witnesses.values()]
+        require(all(key.public != other.public for other in known), "key twice")
+        require(all((key.name, key.id) != (other.name, other.id) for other in known), "key id twice")
         return key
 
     def _new_name(self, name: str) -> None:
@@ -331,6 +332,7 @@ class Policy:
 
 def verify_receipt(leaf: bytes, proof: bytes, policy_text: str) -> int:
     """Section 8; the time at which the quorum had seen it."""
+    require(len(proof) <= 69632, "proof")
     head, blank, note = proof.partition(b"\n\n")
     lines = head.split(b"\n")
     require(blank and lines[0] == b"c2sp.org/tlog-proof@v1" and 2 <= len(lines) <= 65, "proof")
@@ -351,10 +353,13 @@ def verify_export(files: Mapping[str, bytes], policy_text: str) -> int:
     require("checkpoint" in files and "SHA256SUMS" in files, "file")
     origin, size, root, _ = Policy(policy_text).open(files["checkpoint"])
     leaves: list[bytes] = []
-    for name in sorted(files):
-        if name.startswith("entries/"):
-            require(name.endswith(".jsonl") and files[name].endswith(b"\n"), "entries")
-            leaves += files[name][:-1].split(b"\n")
+    parts = sorted(name for name in files if name.startswith("entries/"))
+    require(parts, "entries")
+    for number, name in enumerate(parts):
+        *lines, rest = files[name].split(b"\n")
+        require(name == f"entries/{65536 * number:012}.jsonl" and not rest and len(lines) <= 65536, "entries")
+        require(name == parts[-1] or len(lines) == 65536, "entries")
+        leaves += lines
     prev = ZERO
     for seq, leaf in enumerate(leaves):
         entry = parse_leaf(leaf)
@@ -363,8 +368,9 @@ def verify_export(files: Mapping[str, bytes], policy_text: str) -> int:
     hashes = [leaf_hash(leaf) for leaf in leaves]
     require(len(leaves) == size and tree(hashes) == root, "root")
     tiles = dict(_tiles(hashes))
-    require({name for name in files if name.startswith("tile/")} == set(tiles), "tiles")
-    require(all(files[name] == tile for name, tile in tiles.items()), "tile")
+    require(all(files.get(name) == tile for name, tile in tiles.items()), "tile")
+    others = files.keys() - tiles.keys() - set(parts) - {"checkpoint", "SHA256SUMS"}
+    require(all(re.fullmatch(r"timestamps/[0-9]{12}\.(note|tst)", name) for name in others), "files")
     sums = "".join(f"{sha256(files[name]).hex()}  {name}\n" for name in sorted(files) if name != "SHA256SUMS")
     require(files["SHA256SUMS"].decode("utf-8", "replace") == sums, "sums")
     return size

@@ -9,13 +9,18 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 
+from ledger.checkpoint import Checkpoint
+from ledger.entry import leaf_hash
+from ledger.merkle import inclusion_proof, root
 from ledger.note import Note
+from ledger.proof import TlogProof
+from ledger.receipt import Receipt
 from tests.support.sample_log import COSIGNED_AT, OPENED_AT, OTHER_SUBJECT, SUBJECT, decided, export_log, granted
-from tests.support.witnessed_log import WitnessedLog, log_signer
+from tests.support.witnessed_log import ORIGIN, QUORUM, WitnessedLog, log_signer, witness_signer
 
 Files = dict[str, bytes]
 LEAVES_FILE = "entries/000000000000.jsonl"
@@ -101,6 +106,24 @@ def with_sums(files: Files) -> Files:
     named = {name: content for name, content in files.items() if name != "SHA256SUMS"}
     lines = [f"{hashlib.sha256(named[name]).hexdigest()}  {name}\n" for name in sorted(named)]
     return {**named, "SHA256SUMS": "".join(lines).encode()}
+
+
+def cosigned(text: bytes) -> bytes:
+    """A note with another text, duly signed by the log and its quorum."""
+    cosignatures = (witness_signer(name).cosign(text, COSIGNED_AT) for name in QUORUM)
+    return Note(text, (log_signer("the log").sign(text), *cosignatures)).encode()
+
+
+def signed_tree(leaves: Sequence[bytes], size: int | None = None) -> bytes:
+    """The checkpoint over whatever leaves, duly signed; `size` is what it says of their number."""
+    checkpoint = Checkpoint(ORIGIN, len(leaves) if size is None else size, root([leaf_hash(leaf) for leaf in leaves]))
+    return cosigned(checkpoint.text())
+
+
+def signed_receipt(leaves: Sequence[bytes], index: int) -> Receipt:
+    """Of one of these leaves."""
+    path = inclusion_proof(index, [leaf_hash(leaf) for leaf in leaves])
+    return Receipt(leaves[index], TlogProof(index, tuple(path), signed_tree(leaves)).encode())
 
 
 def foreign_note(log: WitnessedLog) -> bytes:
