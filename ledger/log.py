@@ -94,7 +94,8 @@ class Log:
         keys = [key for key in parts.policy.logs if key.name == parts.signer.name]
         self._head_signer = HeadSigner(parts.storage, SecondPlace(parts.second_place, keys), parts.signer)
         self.published = Published(parts.storage, self._reading, self._proving)
-        self._cosigning = Cosigning(parts.policy, parts.witnesses, self.published.stored_consistency_proof)
+        prove = self.published.stored_consistency_proof
+        self._cosigning = Cosigning(parts.policy, parts.witnesses, prove, parts.clock)
         self._sequencer = Sequencer(
             parts.storage, self._head_signer.load, parts.clock, self._writing, self._note_growth
         )

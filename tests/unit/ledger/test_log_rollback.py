@@ -12,10 +12,14 @@ from structlog.testing import capture_logs
 
 from ledger.errors import LedgerCorrupt, LedgerRolledBack, LedgerStopped
 from ledger.log import Log
+from ledger.note import Note
 from ledger.proof import TlogProof
+from ledger.second_place import SecondPlace
 from ledger.sequencer import Sequencer
 from ledger.verify import verify_leaves, verify_receipt
+from ledger.witness import utc_now
 from tests.support.running_log import KIND, POLICY, LogFolder, eventually, is_read_only, published_size, transition
+from tests.support.witnessed_log import WitnessedLog
 
 ALTER_NONCE = """UPDATE entry SET leaf = CAST(replace(leaf, '"nonce":"', '"nonce":"0') AS BLOB)"""
 
@@ -103,6 +107,17 @@ async def test_a_lost_second_place_is_not_taken_for_a_new_log(folder: LogFolder)
         await eventually(lambda: is_read_only(log))
         with pytest.raises(LedgerCorrupt, match="second place"):
             log.check()
+
+
+async def test_a_second_place_of_another_key_makes_the_log_read_only_and_what_was_published_stays(
+    folder: LogFolder,
+) -> None:
+    await fill(folder, 0, 2)
+    stranger = WitnessedLog(utc_now(), "another key").note(utc_now(), witnesses=())
+    SecondPlace(folder.second_place, []).write(Note.parse(stranger))
+    async with folder.running() as log:
+        await eventually(lambda: is_read_only(log))
+        assert len(await log.published.leaves(0, 10)) == 3
 
 
 async def test_a_damaged_second_place_is_not_passed_over(folder: LogFolder) -> None:
