@@ -102,12 +102,17 @@ def exit_code(error: ConsentgateError) -> ExitCode:
 def print_error(error: ConsentgateError, notes: Iterable[str] = ()) -> None:
     """Error, then hint, then what else is known, on stderr."""
     console = _stderr()
-    console.print(f"[bold red]error[/] {escape(str(error))}")
-    console.print(f"[bold]hint[/]  {escape(error.hint)}")
+    console.print(f"[bold red]error[/] {escape(_printable(str(error)))}")
+    console.print(f"[bold]hint[/]  {escape(_printable(error.hint))}")
     for name, value in error.extra.items():
-        console.print(f"      {escape(name)}: {escape(value)}")
+        console.print(f"      {escape(_printable(name))}: {escape(_printable(value))}")
     for line in notes:
-        console.print(f"      {escape(line)}")
+        console.print(f"      {escape(_printable(line))}")
+
+
+def _printable(text: str) -> str:
+    """An error may name a field or file that a stranger chose, and a terminal does what it is told."""
+    return "".join(each if each.isprintable() or each == "\n" else ascii(each)[1:-1] for each in text)
 
 
 def show(members: Mapping[str, object], lines: Sequence[str], as_json: bool) -> None:
