@@ -124,6 +124,7 @@ class Log:
                 await self._opened.wait()
         except TimeoutError:
             raise LedgerStopped("the log is not open yet") from None
+        self._require_writable()  # what ends all writing ends the waiting, too
         recorded = await self._sequencer.add(kind, body, key)
         not_before = time.monotonic() - FRESH_SECONDS if recorded.existing else float("-inf")
         try:
@@ -157,6 +158,7 @@ class Log:
             return
         self._closed = True
         self._fault = self._fault or LedgerStopped("the log was closed")
+        self._opened.set()
         self._sequencer.refuse_all(self._fault)
         self.published.refuse_all(self._fault)
         self._writing.shutdown(wait=True, cancel_futures=True)
@@ -279,6 +281,7 @@ class Log:
 
     def _end_writing(self, fault: LedgerError) -> None:
         self._fault = fault
+        self._opened.set()
         _log.error("alarm: the ledger is read-only", code=type(fault).__name__, detail=str(fault))
         self._sequencer.refuse_all(fault)
         self.published.refuse_all(fault)

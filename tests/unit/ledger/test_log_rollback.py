@@ -120,6 +120,25 @@ async def test_a_second_place_of_another_key_makes_the_log_read_only_and_what_wa
         assert len(await log.published.leaves(0, 10)) == 3
 
 
+async def test_whoever_waits_for_the_log_to_open_is_told_at_once_that_it_is_read_only(folder: LogFolder) -> None:
+    await fill(folder, 0, 2)
+    folder.second_place.unlink()
+    async with folder.running() as log:
+        waiting = [asyncio.create_task(log.append(KIND, transition(9), f"late {number}")) for number in range(3)]
+        async with asyncio.timeout(1):
+            outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [LedgerCorrupt] * 3
+
+
+async def test_whoever_waits_for_the_log_to_open_is_told_at_once_that_it_was_closed(folder: LogFolder) -> None:
+    async with folder.running() as log:
+        waiting = asyncio.create_task(log.append(KIND, transition(), "key"))
+        await asyncio.sleep(0)
+    async with asyncio.timeout(1):
+        with pytest.raises(LedgerStopped):
+            await waiting
+
+
 async def test_a_damaged_second_place_is_not_passed_over(folder: LogFolder) -> None:
     await fill(folder, 0, 2)
     folder.second_place.write_bytes(b"\x00" * 8192)
