@@ -22,7 +22,7 @@ from pathlib import Path
 
 from ledger.entry import canonical_json, format_time
 from ledger.errors import EvidenceInvalid, NotEvidence, PolicyInvalid, StorageFailed
-from ledger.evidence import Finding, Material, NamedEntry, Signed, in_order, judge
+from ledger.evidence import Finding, Material, NamedEntry, Signed, Verdict, in_order, judge
 from ledger.evidence_material import material_files, read_material, read_part
 from ledger.evidence_words import lines
 from ledger.export import SUMS_FILE, shown
@@ -117,7 +117,7 @@ def _needed(material: Material, finding: Finding) -> Material:
         material,
         prefix=finding.prefix,
         receipts=None if finding.entries is None else material.receipts,
-        answer=None if finding.conclusive or finding.told is not None else material.answer,
+        answer=material.answer if finding.verdict is Verdict.UNANSWERED else None,
         told=finding.told,
     )
 
