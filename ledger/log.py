@@ -37,7 +37,7 @@ from ledger.errors import (
     StorageFailed,
 )
 from ledger.head_signer import HeadSigner
-from ledger.note import Signer
+from ledger.note import MAX_SIGNATURES, Signer
 from ledger.policy import LogPolicy
 from ledger.published import Publication, Published
 from ledger.receipt import AppendReceipt
@@ -297,5 +297,7 @@ def _check_parts(parts: LogParts) -> None:
         raise KeyInvalid("the policy does not list the log's signing key")
     if unknown := set(parts.witnesses) - set(parts.policy.witnesses):
         raise PolicyInvalid(f"{len(unknown)} of the log's witnesses are not in the policy")
+    if len(parts.witnesses) >= MAX_SIGNATURES:  # beside the log's own
+        raise PolicyInvalid(f"a note bears the cosignatures of {MAX_SIGNATURES - 1} witnesses at most")
     if not parts.policy.is_met_by(frozenset(parts.witnesses)):
         raise PolicyInvalid("the log's witnesses together are no quorum of the policy")
