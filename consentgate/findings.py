@@ -61,7 +61,8 @@ def describe_anchors(anchors: Anchors) -> str:
     return (
         f"trust domain {anchors.trust_domain}; registry {anchors.registry_department}; "
         f"{anchors.reviewers_required} of {len(anchors.reviewers)} reviewers; "
-        f"{len(anchors.log_policy.witnesses)} witnesses, quorum {anchors.log_policy.quorum}; "
+        f"{len(anchors.log_policy.witnesses)} witnesses, quorum {anchors.log_policy.quorum}, "
+        f"a fork needs {anchors.log_policy.shared_witnesses()} of them to lie; "
         f"freshness {anchors.freshness.total_seconds():.0f} s"
     )
 

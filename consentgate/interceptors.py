@@ -3,7 +3,7 @@
  1. errors: whatever is raised further in becomes a status of the catalogue, never a text;
  2. identity: the TLS peer's SPIFFE id;
  3. authorization: the table of `authz.py`, closed by default; an unknown method ends here too;
- 4. form: protovalidate on every request message, each field at fault named;
+ 4. form: bytes that are no message are refused; then protovalidate on every one, each field at fault named;
  5. the handler, with `caller()` set.
 
 One line is logged per call: method, role, code, milliseconds. Messages are never logged.
@@ -23,7 +23,7 @@ import grpc
 import grpc.aio
 import protovalidate
 import structlog
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 
 from consentgate.authz import authorize
 from consentgate.error_status import DETAILS_KEY, to_status, translate
@@ -86,7 +86,7 @@ def _guarded(method: str, handler: Handler) -> Handler:
     make = getattr(grpc, f"{kind}_rpc_method_handler")
     guarded: Handler = make(
         entry,
-        request_deserializer=handler.request_deserializer,
+        request_deserializer=_tolerant(handler.request_deserializer),
         response_serializer=handler.response_serializer,
     )
     return guarded
@@ -158,18 +158,39 @@ class _Call:
         _log.info("call", method=self._method, role=self._role, code=code, milliseconds=milliseconds, **detail)
 
 
+class _NoMessage:
+    """Stands for bytes that are no message of the method."""
+
+
+def _tolerant(decode: Callable[[bytes], Any] | None) -> Callable[[bytes], Any]:
+    """gRPC decodes before anybody asks who calls, and would answer what fails with Python's words, as INTERNAL."""
+
+    def decoded(data: bytes) -> Any:
+        try:
+            return data if decode is None else decode(data)
+        except DecodeError:
+            return _NoMessage()
+
+    return decoded
+
+
 def _checked(request: Any) -> Any:
     """4. Form. Of a stream, each message when it is read."""
-    if isinstance(request, Message):
-        check_form(request)
-        return request
+    if isinstance(request, Message | _NoMessage):
+        return _one_checked(request)
     return _each_checked(request)
 
 
 async def _each_checked(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
     async for request in requests:
-        check_form(request)
-        yield request
+        yield _one_checked(request)
+
+
+def _one_checked(request: Message | _NoMessage) -> Message:
+    if isinstance(request, _NoMessage):
+        raise ConsentgateError(ErrorCode.INVALID_ARGUMENT_FIELD, field="request")
+    check_form(request)
+    return request
 
 
 async def _absent(_requests: Any, _context: Context) -> AsyncIterator[Any]:

@@ -144,33 +144,43 @@ def exit_code(error: ConsentgateError) -> ExitCode:
 def print_error(error: ConsentgateError, notes: Iterable[str] = ()) -> None:
     """Error, then hint, then what else is known, on stderr."""
     console = _stderr()
-    console.print(f"[bold red]error[/] {escape(str(error))}")
-    console.print(f"[bold]hint[/]  {escape(error.hint)}")
+    console.print(f"[bold red]error[/] {escape(_printable(str(error)))}")
+    console.print(f"[bold]hint[/]  {escape(_printable(error.hint))}")
     for name, value in error.extra.items():
-        console.print(f"      {escape(name)}: {escape(value)}")
+        console.print(f"      {escape(_printable(name))}: {escape(_printable(value))}")
     for line in notes:
-        console.print(f"      {escape(line)}")
+        console.print(f"      {escape(_printable(line))}")
+
+
+def _printable(text: str) -> str:
+    """A server, or whoever made a file, may have chosen what is in it, and a terminal does what it is told."""
+    return "".join(each if each.isprintable() or each == "\n" else ascii(each)[1:-1] for each in text)
+
+
+def _json(members: Mapping[str, object], indent: int | None = None) -> str:
+    """The same values, spelled so that a terminal only shows them."""
+    text = json.dumps(members, ensure_ascii=False, indent=indent)
+    return "".join(each if each.isprintable() or each == "\n" else json.dumps(each)[1:-1] for each in text)
 
 
 def show(members: Mapping[str, object], lines: Sequence[str], as_json: bool) -> None:
     """A result on stdout: `members` as one JSON object, or `lines` for a person."""
-    text = json.dumps(members, ensure_ascii=False, indent=2) if as_json else "\n".join(lines)
-    typer.echo(text)
+    typer.echo(_json(members, indent=2) if as_json else _printable("\n".join(lines)))
 
 
 def show_line(members: Mapping[str, object], line: str, as_json: bool) -> None:
     """One of many results, as soon as it is there: a JSON line, or a line for a person."""
-    typer.echo(json.dumps(members, ensure_ascii=False) if as_json else line)
+    typer.echo(_json(members) if as_json else _printable(line))
 
 
 def note(text: str) -> None:
     """Something a person should know, on stderr: never part of the result."""
-    typer.echo(text, err=True)
+    typer.echo(_printable(text), err=True)
 
 
 def confirm(question: str) -> None:
     """Asks on stderr; anything but yes ends the command."""
-    typer.confirm(question, abort=True, err=True)
+    typer.confirm(_printable(question), abort=True, err=True)
 
 
 def passphrase(prompt: str, confirm: bool = False) -> bytes:

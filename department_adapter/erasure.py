@@ -6,6 +6,7 @@ The department's own records about the company are another law's affair, and are
 
 Refused (numbered as checked):
 
+ 0. LEDGER_STALE when an adapter beside has read more entries of the token than the record tells;
  1. CONSENT_STATE while a consent under the token can still be used, by the ledger as it is now: without pin and counts
     a gateway could stretch it, or show the company another token's entries only.
  2. RETENTION_RUNNING while what was released under the token must still be accounted for (`retention_days` after the
@@ -26,6 +27,7 @@ from consentgate import traces
 from consentgate.database import Database
 from consentgate.errors import ConsentgateError, ErrorCode
 from department_adapter.state import erasures as store
+from department_adapter.state import subjects
 from department_adapter.state.erasures import Held
 from department_adapter.subject_record import SubjectRecord
 
@@ -38,6 +40,7 @@ ELSEWHERE = (
 )
 """What no erasure here reaches."""
 
+_REPEAT = "Something was recorded under this token while the ledger was read: repeat."
 _REVOKE_FIRST = "A consent under this token can still be used: the company revokes it first."
 _STILL_KEPT = "What was released under this token must be accounted for until retention_days after it."
 
@@ -64,7 +67,9 @@ class Proof:
 
 
 def erase(database: Database, token: str, record: SubjectRecord, retention: timedelta, now: datetime) -> Erased:
-    """Forgets the company behind this token; raises NOT_FOUND, CONSENT_STATE or RETENTION_RUNNING."""
+    """Forgets the company behind this token; raises NOT_FOUND, LEDGER_STALE, CONSENT_STATE or
+    RETENTION_RUNNING.
+    """
     done = database.transact(lambda session: _erase(session, token, record, retention, now))
     database.scrub()
     return done
@@ -75,6 +80,10 @@ def _erase(session: Session, token: str, record: SubjectRecord, retention: timed
     found = store.held(session, token, record.consents)
     if not found:
         raise ConsentgateError(ErrorCode.NOT_FOUND, field="token")
+
+    # 0. Between the reading and now a consent may have been granted, and used.
+    if subjects.history_of(session, token).entries > record.entries:
+        raise ConsentgateError(ErrorCode.LEDGER_STALE, field="ledger", hint=_REPEAT)
 
     # 1. Nothing of it can be used.
     if consents != set(record.consents):

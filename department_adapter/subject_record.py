@@ -33,11 +33,14 @@ TIME_FORMAT = "%Y-%m-%dT%H:%M:%S.%f%z"
 
 @dataclass(frozen=True)
 class SubjectRecord:
-    """Consents by id, how long any version of them is valid at most, and when the token was last used."""
+    """Consents by id, how long any version of them is valid at most, when the token was last used, and how many entries
+    say so.
+    """
 
     consents: dict[str, ConsentFact] = field(default_factory=dict)
     valid_until: dict[str, datetime] = field(default_factory=dict)
     last_use: datetime | None = None
+    entries: int = 0
 
     def ended(self, now: datetime) -> frozenset[str]:
         """Consents that nobody can use again: revoked or expired on the ledger, or over by their own time."""
@@ -111,7 +114,7 @@ class _Reading:
                 name, until = str(entry.body["consent_id"]), _time(str(entry.body["valid_until"]))
                 valid_until[name] = max(until, valid_until.get(name, until))
         uses = [_time(entry.ts) for entry in self._entries if entry.kind in USES]
-        return SubjectRecord(consents, valid_until, max(uses, default=None))
+        return SubjectRecord(consents, valid_until, max(uses, default=None), len(self._entries))
 
 
 def _time(text: str) -> datetime:

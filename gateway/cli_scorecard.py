@@ -24,7 +24,7 @@ from consentgate.errors import ConsentgateError, ErrorCode
 from consentgate.identity import SpiffeId
 from consentgate.signing import PersonSigner
 from consentgate.statements import ScorecardApprovalClaims
-from consentgate.terminal import confirm, show, working
+from consentgate.terminal import confirm, note, show, working
 from consentgate.tls import TlsFiles
 from gateway import review as reviewing
 from gateway.review import Action, ReviewPackage
@@ -126,7 +126,7 @@ def review(
         show(members, package_lines(package, report), as_json)
         return
     if not yes:
-        typer.echo("\n".join(package_lines(package, report)), err=True)
+        note("\n".join(package_lines(package, report)))
         confirm(f"Sign {package.claims.action} of {package.claims.scorecard} for {package.claims.group}?")
     _write_new(out, reviewing.sign(package, PersonSigner.load(key), held))
     members = {**_claims_members(package.claims), "report": json.loads(report.encode()), "signature": str(out)}

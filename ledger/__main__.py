@@ -104,7 +104,9 @@ def _receipt(path: Path, policy: LogPolicy) -> Result:
 
 
 def _bounded(path: Path, limit: int) -> bytes:
-    """One byte more than allowed at most: verification then refuses it."""
+    """One byte more than allowed at most: verification then refuses it. A pipe would be waited for without end."""
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}")
     with path.open("rb") as file:
         return file.read(limit + 1)
 

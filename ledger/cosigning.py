@@ -5,13 +5,18 @@ others nor the next head, and a witness that was away is brought forward by one 
 witness that knows another size than the log believed says which (WitnessConflict) and is asked again from there; so a
 restart of either side needs nothing else. A witness that knows *more* than the log has signed is the sign of an old
 database: when no quorum is left without such witnesses, the log must not go on.
+
+A witness that is asked dates its cosignature itself, and verifiers judge freshness by a quorum's times. So a single one
+that dates falsely must not get into a quorum that does without it: a cosignature far from the log's own clock counts
+only when nothing better comes.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Protocol
+from datetime import datetime, timedelta
+from typing import NamedTuple, Protocol
 
 import structlog
 
@@ -25,6 +30,13 @@ WITNESS_SECONDS = 2.0
 PAUSE_SECONDS = 0.25
 """After a witness failed, before it is asked again; doubled up to the longest."""
 LONGEST_PAUSE_SECONDS = 2.0
+TIMELY = timedelta(seconds=2)
+"""A cosignature dated further from the log's clock is untimely: less than the bound by which verifiers call one stale
+(5 s), and more than honest clocks differ.
+"""
+UNTIMELY_SECONDS = 0.25
+"""So long a quorum that needs an untimely cosignature waits for better ones; the clock that is wrong may be the log's.
+"""
 ATTEMPTS = 3
 """Askings in one go: with the size believed, with the size the witness says, and once more if that moved."""
 
@@ -42,6 +54,13 @@ class WitnessPort(Protocol):
         ...
 
 
+class Cosignature(NamedTuple):
+    """A verified cosignature, and whether its time is about now by the log's clock."""
+
+    line: bytes
+    timely: bool
+
+
 class Round:
     """One head, and the cosignatures that came in for it so far."""
 
@@ -51,15 +70,19 @@ class Round:
         self._policy = policy
         self._asked = asked
         self._lines: dict[str, bytes] = {}
+        self._timely: set[str] = set()
+        self._settling: asyncio.TimerHandle | None = None
         self._met = asyncio.Event()
         self._complete = asyncio.Event()
         self._fault: LedgerRolledBack | None = None
         self._joined: Callable[[], None] | None = None
         self._judge()
 
-    def add(self, witness: str, line: bytes) -> None:
-        """A verified cosignature; also one that comes after the quorum."""
-        self._lines[witness] = line
+    def add(self, witness: str, cosignature: Cosignature) -> None:
+        """Also one that comes after the quorum."""
+        self._lines[witness] = cosignature.line
+        if cosignature.timely:
+            self._timely.add(witness)
         self._judge()
         if self._joined is not None:
             self._joined()
@@ -92,8 +115,10 @@ class Round:
         await self._complete.wait()
 
     def _judge(self) -> None:
-        if self._policy.is_met_by(frozenset(self._lines)):
+        if self._policy.is_met_by(frozenset(self._timely)):
             self._met.set()
+        elif self._settling is None and self._policy.is_met_by(frozenset(self._lines)):
+            self._settling = asyncio.get_running_loop().call_later(UNTIMELY_SECONDS, self._met.set)
         if len(self._lines) == self._asked:
             self._complete.set()
 
@@ -101,10 +126,17 @@ class Round:
 class Cosigning:
     """`begin` a round from any task while `run` runs."""
 
-    def __init__(self, policy: LogPolicy, witnesses: Mapping[str, WitnessPort], prove: Prove) -> None:
-        """`witnesses` by the names that the policy gives them."""
+    def __init__(
+        self,
+        policy: LogPolicy,
+        witnesses: Mapping[str, WitnessPort],
+        prove: Prove,
+        clock: Callable[[], datetime],
+    ) -> None:
+        """`witnesses` by the names that the policy gives them; `clock` is the log's own."""
         self._policy = policy
-        self._workers = [_Worker(name, port, policy.witnesses[name], prove) for name, port in witnesses.items()]
+        keys = policy.witnesses
+        self._workers = [_Worker(name, port, keys[name], prove, clock) for name, port in witnesses.items()]
         self._round: Round | None = None
         self._announced = asyncio.Event()
 
@@ -127,14 +159,14 @@ class Cosigning:
         while True:
             current = await self._newer_than(handled)
             try:
-                line = await worker.ask(current.head)
+                cosignature = await worker.ask(current.head)
             except LedgerError as error:
                 self._note_failure(worker, error, current)
                 await asyncio.sleep(worker.next_pause())
                 continue
             handled = current.number
-            worker.note_success()
-            current.add(worker.name, line)
+            worker.note_success(cosignature)
+            current.add(worker.name, cosignature)
 
     async def _newer_than(self, number: int) -> Round:
         while self._round is None or self._round.number <= number:
@@ -152,21 +184,25 @@ class Cosigning:
 class _Worker:
     """What is known about one witness. Log lines only when something changes: a dead one stays dead for long."""
 
-    def __init__(self, name: str, port: WitnessPort, key: VerifierKey, prove: Prove) -> None:
+    def __init__(
+        self, name: str, port: WitnessPort, key: VerifierKey, prove: Prove, clock: Callable[[], datetime]
+    ) -> None:
         self.name = name
         self.is_ahead = False
         self._port = port
         self._key = key
         self._prove = prove
+        self._clock = clock
         self._known_size = 0
         self._failures = 0
+        self._told = False
 
-    async def ask(self, head: SignedHead) -> bytes:
-        """The witness's verified cosignature line on this head; raises a LedgerError."""
+    async def ask(self, head: SignedHead) -> Cosignature:
+        """The witness's verified cosignature on this head; raises a LedgerError."""
         size = head.checkpoint.size
         for _ in range(ATTEMPTS):
             try:
-                line = await self._add_checkpoint(head, size)
+                cosignature = await self._add_checkpoint(head, size)
             except WitnessConflict as conflict:
                 self.is_ahead = conflict.known_size > size
                 if self.is_ahead:
@@ -174,10 +210,10 @@ class _Worker:
                 self._known_size = conflict.known_size
             else:
                 self._known_size, self.is_ahead = size, False
-                return line
+                return cosignature
         raise WitnessFailed("the witness names another size each time")
 
-    async def _add_checkpoint(self, head: SignedHead, size: int) -> bytes:
+    async def _add_checkpoint(self, head: SignedHead, size: int) -> Cosignature:
         proof = await self._prove(self._known_size, size)
         try:
             async with asyncio.timeout(WITNESS_SECONDS):
@@ -186,13 +222,13 @@ class _Worker:
             raise WitnessFailed("the witness does not answer") from None
         return self._verified(head, line)
 
-    def _verified(self, head: SignedHead, line: bytes) -> bytes:
+    def _verified(self, head: SignedHead, line: bytes) -> Cosignature:
         signatures = parse_signatures(line)
         mine = self._key.find(Note(head.note.text, signatures))
         if mine is None or len(signatures) != 1:
             raise WitnessFailed("the witness answers something else than its one cosignature")
-        self._key.verify_cosignature(head.note.text, mine.signature)
-        return mine.line()
+        moment = self._key.verify_cosignature(head.note.text, mine.signature)
+        return Cosignature(mine.line(), abs(moment - self._clock()) <= TIMELY)
 
     def note_failure(self, error: LedgerError) -> None:
         self._failures += 1
@@ -201,10 +237,13 @@ class _Worker:
         elif self._failures == 1:
             _log.warning("witness does not cosign", witness=self.name, code=type(error).__name__, detail=str(error))
 
-    def note_success(self) -> None:
+    def note_success(self, cosignature: Cosignature) -> None:
         if self._failures:
             _log.info("witness cosigns again", witness=self.name, attempt=self._failures)
         self._failures = 0
+        if not cosignature.timely and not self._told:
+            self._told = True  # once: a clock that is nearly right would say so every second
+            _log.warning("witness dates otherwise", witness=self.name)
 
     def next_pause(self) -> float:
         return float(min(LONGEST_PAUSE_SECONDS, PAUSE_SECONDS * 2 ** min(self._failures - 1, 8)))

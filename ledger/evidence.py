@@ -3,8 +3,9 @@
 A log signs tree heads. It misbehaved when it signed two that no append-only log can have: of one size with two roots;
 of two sizes where the larger tree, by its own consistency proof, begins otherwise than the smaller; or two trees with
 different entries at one index. Each is proof by itself, whoever shows it, and needs no word of the log. Two weaker
-findings are told apart and never called proof of a fork: a smaller tree shown after a larger one (dated by witnesses'
-cosignatures, because the log's own signature bears no time), and two sizes between which the log has no proof.
+findings are told apart and never called proof: a smaller tree shown after a larger one (dated by a witness or by
+somebody's word, because the log's own signature bears no time, and a witness that lies can cosign any old checkpoint
+once more), and two sizes between which the log has no proof.
 
 Pure: hashing and Ed25519 only. `ledger.evidence_folder` makes a folder of it, `ledger.evidence_words` explains it.
 """
@@ -241,7 +242,7 @@ def _two_sizes(first: Signed, second: Signed, material: Material) -> Finding:
             return Finding(Verdict.OTHER_PREFIX, True, first, second, prefix=prefix)
     returned = _returned(first, second)
     if returned:
-        return Finding(Verdict.ROLLBACK, True, first, second, returned=returned)
+        return Finding(Verdict.ROLLBACK, False, first, second, returned=returned)
     if prefix is not None or _answers(material, first.checkpoint, second.checkpoint):
         sizes = f"the tree of {second.checkpoint.size} entries continues the one of {first.checkpoint.size}"
         raise NotEvidence(f"{sizes}: they are of one history")

@@ -22,10 +22,10 @@ from pathlib import Path
 
 from ledger.entry import canonical_json, format_time
 from ledger.errors import EvidenceInvalid, NotEvidence, PolicyInvalid, StorageFailed
-from ledger.evidence import Finding, Material, NamedEntry, Signed, in_order, judge
+from ledger.evidence import Finding, Material, NamedEntry, Signed, Verdict, in_order, judge
 from ledger.evidence_material import material_files, read_material, read_part
 from ledger.evidence_words import lines
-from ledger.export import SUMS_FILE
+from ledger.export import SUMS_FILE, shown
 from ledger.note import Note, VerifierKey
 from ledger.policy import NO_QUORUM, LogPolicy
 from ledger.proof import TlogProof
@@ -120,7 +120,7 @@ def _needed(material: Material, finding: Finding) -> Material:
         material,
         prefix=finding.prefix,
         receipts=None if finding.entries is None else material.receipts,
-        answer=None if finding.conclusive or finding.told is not None else material.answer,
+        answer=material.answer if finding.verdict is Verdict.UNANSWERED else None,
         told=finding.told,
     )
 
@@ -129,7 +129,7 @@ def _compare(folder: Path, files: Mapping[str, bytes]) -> None:
     found = {path.name for path in folder.iterdir()}
     for name in sorted(found | files.keys(), key=lambda name: (name == SUMS_FILE, name)):  # the cause, then the sums
         if name not in files:
-            raise EvidenceInvalid(f"{name} does not belong to this bundle")
+            raise EvidenceInvalid(f"{shown(name)} does not belong to this bundle")
         if read_part(folder, name, MAX_FILE) != files[name]:
             raise EvidenceInvalid(f"{name} is not what the notes and proofs lead to")
 

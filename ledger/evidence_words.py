@@ -21,7 +21,7 @@ _TITLES = {
     Verdict.OTHER_ENTRY: "Two different entries at one place: the log showed two histories",
     Verdict.SAME_SIZE: "Two different trees of one size: the log showed two histories",
     Verdict.OTHER_PREFIX: "The larger tree does not begin with the smaller: the log showed two histories",
-    Verdict.ROLLBACK: "A smaller tree after a larger one: the log went back",
+    Verdict.ROLLBACK: "A smaller tree after a larger one: somebody says that the log went back",
     Verdict.UNANSWERED: "Two trees that the log has not connected by a proof",
 }
 _FORK_LIMITS = (
@@ -75,8 +75,12 @@ def proves(finding: Finding) -> str:
                 f" leads from it to the root that the log signed for {second.size}. For its first {first.size} entries"
                 " the log signed another root. An append-only log never changes what it begins with."
             )
-        case Verdict.ROLLBACK if finding.conclusive:
-            return f"{_returned(finding)} So the log was shown to witnesses as smaller than it had been."
+        case Verdict.ROLLBACK if finding.returned:
+            return (
+                f"{_returned(finding)} So either the log was shown as smaller than it had been, or whoever cosigned so"
+                " lied, lost its memory, or had its clock set back: an honest log signs both trees, and its own"
+                " signatures do not say in which order they were shown."
+            )
         case Verdict.ROLLBACK:
             told = finding.told
             who, when = ("nobody", "an unknown time") if told is None else (told.by, _time(told.seen_at))
@@ -93,12 +97,12 @@ def proves(finding: Finding) -> str:
 
 def limits(finding: Finding) -> Sequence[str]:
     """What it does not prove."""
-    if finding.verdict is Verdict.ROLLBACK and finding.conclusive:
-        clock = (
-            "That the witness kept its promise: it cosigned a smaller tree after a larger one, so its memory was lost"
-            " or set back, or its clock was."
+    if finding.returned:
+        witnesses = (
+            "That the log did it: a single witness that lies can cosign any old checkpoint once more. It says the more,"
+            " the more witnesses say so that have nothing to do with each other."
         )
-        return (*_LIMITS[finding.verdict], clock)
+        return (*_LIMITS[finding.verdict], witnesses)
     return _LIMITS[finding.verdict]
 
 

@@ -37,6 +37,8 @@ ENTRIES_SUFFIX = ".jsonl"
 SUMS_FILE = "SHA256SUMS"
 ENTRIES_PER_FILE = 65_536
 """Leaves in one file of entries: some 40 MB, which editors and version control still open."""
+MAX_SUMS = 64 * 1024 * 1024
+"""Largest SHA256SUMS in bytes: of an export of 150 million entries."""
 WRITE_CHUNK = 1024
 """Leaves held in memory at a time."""
 
@@ -148,12 +150,19 @@ def read_bounded(directory: Path, name: str, limit: int) -> bytes:
     """A file of the export; raises ExportInvalid when it is missing or too long."""
     path = directory / name
     if not path.is_file():
-        raise ExportInvalid(f"the export has no file {name}")
+        raise ExportInvalid(f"the export has no file {shown(name)}")
     with path.open("rb") as file:
         data = file.read(limit + 1)
     if len(data) > limit:
-        raise ExportInvalid(f"{name} is too long")
+        raise ExportInvalid(f"{shown(name)} is too long")
     return data
+
+
+def shown(name: str) -> str:
+    """A file's name as it may stand in a message: whoever made the folder chose it, and a terminal does what it is
+    told.
+    """
+    return name if name.isascii() and name.isprintable() else ascii(name)
 
 
 def write_sums(directory: Path) -> None:
@@ -171,7 +180,7 @@ def check_files(directory: Path, tiles: Set[str]) -> None:
         if name not in found:
             raise ExportInvalid(f"the export has no file {name}")
         if name not in listed:
-            raise ExportInvalid(f"{name} does not belong to the export: {SUMS_FILE} does not name it")
+            raise ExportInvalid(f"{shown(name)} does not belong to the export: {SUMS_FILE} does not name it")
         if listed[name] != found[name]:
             raise ExportInvalid(f"{name} does not have the digest that {SUMS_FILE} names")
         if name not in tiles and not _NO_TILE.fullmatch(name):
@@ -179,10 +188,7 @@ def check_files(directory: Path, tiles: Set[str]) -> None:
 
 
 def _read_sums(directory: Path) -> dict[str, str]:
-    path = directory / SUMS_FILE
-    if not path.is_file():
-        raise ExportInvalid(f"the export has no file {SUMS_FILE}")
-    lines = path.read_bytes().decode("utf-8", "replace").split("\n")
+    lines = read_bounded(directory, SUMS_FILE, MAX_SUMS).decode("utf-8", "replace").split("\n")
     matches = [_SUM.fullmatch(line) for line in lines[:-1]]
     listed = {match[2]: match[1] for match in matches if match is not None}
     if lines[-1] or len(listed) != len(lines) - 1 or list(listed) != sorted(listed):

@@ -37,7 +37,7 @@ from ledger.errors import (
     StorageFailed,
 )
 from ledger.head_signer import HeadSigner
-from ledger.note import Signer
+from ledger.note import MAX_SIGNATURES, Signer
 from ledger.policy import LogPolicy
 from ledger.published import Publication, Published
 from ledger.receipt import AppendReceipt
@@ -94,7 +94,8 @@ class Log:
         keys = [key for key in parts.policy.logs if key.name == parts.signer.name]
         self._head_signer = HeadSigner(parts.storage, SecondPlace(parts.second_place, keys), parts.signer)
         self.published = Published(parts.storage, self._reading, self._proving)
-        self._cosigning = Cosigning(parts.policy, parts.witnesses, self.published.stored_consistency_proof)
+        prove = self.published.stored_consistency_proof
+        self._cosigning = Cosigning(parts.policy, parts.witnesses, prove, parts.clock)
         self._sequencer = Sequencer(
             parts.storage, self._head_signer.load, parts.clock, self._writing, self._note_growth
         )
@@ -123,6 +124,7 @@ class Log:
                 await self._opened.wait()
         except TimeoutError:
             raise LedgerStopped("the log is not open yet") from None
+        self._require_writable()  # what ends all writing ends the waiting, too
         recorded = await self._sequencer.add(kind, body, key)
         not_before = time.monotonic() - FRESH_SECONDS if recorded.existing else float("-inf")
         try:
@@ -156,6 +158,7 @@ class Log:
             return
         self._closed = True
         self._fault = self._fault or LedgerStopped("the log was closed")
+        self._opened.set()
         self._sequencer.refuse_all(self._fault)
         self.published.refuse_all(self._fault)
         self._writing.shutdown(wait=True, cancel_futures=True)
@@ -278,6 +281,7 @@ class Log:
 
     def _end_writing(self, fault: LedgerError) -> None:
         self._fault = fault
+        self._opened.set()
         _log.error("alarm: the ledger is read-only", code=type(fault).__name__, detail=str(fault))
         self._sequencer.refuse_all(fault)
         self.published.refuse_all(fault)
@@ -293,5 +297,7 @@ def _check_parts(parts: LogParts) -> None:
         raise KeyInvalid("the policy does not list the log's signing key")
     if unknown := set(parts.witnesses) - set(parts.policy.witnesses):
         raise PolicyInvalid(f"{len(unknown)} of the log's witnesses are not in the policy")
+    if len(parts.witnesses) >= MAX_SIGNATURES:  # beside the log's own
+        raise PolicyInvalid(f"a note bears the cosignatures of {MAX_SIGNATURES - 1} witnesses at most")
     if not parts.policy.is_met_by(frozenset(parts.witnesses)):
         raise PolicyInvalid("the log's witnesses together are no quorum of the policy")

@@ -92,6 +92,12 @@ class LogPolicy:
             return True
         return self._reached(self.quorum, dict.fromkeys(names & self.witnesses.keys(), datetime.min)) is not None
 
+    def shared_witnesses(self) -> int:
+        """Of how many witnesses any two quorums have at least in common: so many must lie before the log can show two
+        histories. 0: honest ones suffice, each shown one side.
+        """
+        return 0 if self.quorum == NO_QUORUM else self._shared(self.quorum)
+
     def witness_of(self, key: VerifierKey) -> str | None:
         """The policy's name for a witness key."""
         return next((name for name, known in self.witnesses.items() if known == key), None)
@@ -109,6 +115,14 @@ class LogPolicy:
             raise SignatureInvalid("no log of the policy signed the note")
         key = found[0][0]
         return open_checkpoint(note, key), key
+
+    def _shared(self, name: str) -> int:
+        """No member is in two groups, so two choices of k of n overlap in 2k - n of them: the cheapest ones."""
+        if name in self.witnesses:
+            return 1
+        group = self.groups[name]
+        overlap = max(0, 2 * group.threshold - len(group.members))
+        return sum(sorted(map(self._shared, group.members))[:overlap])
 
     def _reached(self, name: str, times: Mapping[str, datetime]) -> datetime | None:
         if name in self.witnesses:

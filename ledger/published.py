@@ -107,7 +107,7 @@ class Published:
         """Receipt under the first checkpoint that holds `seq` and was begun at `not_before` (monotonic) or later."""
         waiter = _Waiter(seq, not_before, asyncio.get_running_loop().create_future())
         if self._publication is not None and waiter.is_served_by(self._publication):
-            return (await self.receipts([seq]))[0]
+            return (await self._own_receipts([seq], self._publication))[0]
         self._waiting.append(waiter)
         try:
             return await waiter.receipt
@@ -136,7 +136,7 @@ class Published:
             raise ConsistencyInvalid("the new tree is smaller than the old one")
         if new_size > self.current().checkpoint.size:
             raise NotFound("there is no cosigned checkpoint of that size yet")
-        return await self.stored_consistency_proof(old_size, new_size)
+        return await self._read(partial(stored_consistency_proof, old_size, new_size, self._storage.nodes))
 
     async def stored_consistency_proof(self, old_size: int, new_size: int) -> list[bytes]:
         """The same for a head that is not cosigned yet: what its witnesses are shown."""
@@ -171,14 +171,16 @@ class Published:
     async def _make_receipts(self, waiters: Sequence[_Waiter], publication: Publication) -> None:
         indices = [waiter.seq for waiter in waiters]
         try:
-            work = partial(_receipts, self._storage, indices, publication)
-            receipts = await _in_thread(self._own_executor, work)
+            receipts = await self._own_receipts(indices, publication)
         except (LedgerError, asyncio.CancelledError) as error:
             _refuse(waiters, error if isinstance(error, LedgerError) else LedgerStopped("the log was closed"))
             return
         for waiter, receipt in zip(waiters, receipts, strict=True):
             if not waiter.receipt.done():
                 waiter.receipt.set_result(receipt)
+
+    async def _own_receipts(self, indices: Sequence[int], publication: Publication) -> list[Receipt]:
+        return await _in_thread(self._own_executor, partial(_receipts, self._storage, indices, publication))
 
     async def _read(self, work: Callable[[], Result]) -> Result:
         return await _in_thread(self._executor, work)

@@ -56,9 +56,11 @@ class Consumer(Protocol):
 
 def replay(pieces: Iterable[Piece], policy: LogPolicy, begin: Chain, consumer: Consumer) -> Chain:
     """Hands everything after `begin` on and returns the last position that was closed; raises a LedgerError that names
-    the leaf which does not hold, and ConsistencyInvalid when leaves are left that no checkpoint closes.
+    the leaf which does not hold, and ConsistencyInvalid when leaves are left that no checkpoint closes, or when there
+    is none at all: who ends without a word has not said that nothing is new.
     """
     growing = closed = begin
+    witnessed: WitnessedCheckpoint | None = None
     for leaves, note in pieces:
         growing, entries = growing.extend(leaves)
         if leaves:
@@ -70,6 +72,8 @@ def replay(pieces: Iterable[Piece], policy: LogPolicy, begin: Chain, consumer: C
             consumer.close(closed, witnessed)
     if growing.size > closed.size:
         raise ConsistencyInvalid(f"no checkpoint closes the {growing.size - closed.size} entries at the end")
+    if witnessed is None:
+        raise ConsistencyInvalid("the log ended without a checkpoint")
     return closed
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from ledger.checkpoint import Checkpoint, open_signed
 from ledger.durable_files import sync_folder
-from ledger.errors import CheckpointInvalid, LedgerCorrupt, StorageFailed
+from ledger.errors import CheckpointInvalid, LedgerCorrupt, LedgerError, StorageFailed
 from ledger.note import Note, VerifierKey
 
 SLOT_BYTES = 4096
@@ -42,7 +42,7 @@ class SecondPlace:
 
     def read(self) -> tuple[Note, Checkpoint] | None:
         """The newest checkpoint; None if there is no file; LedgerCorrupt if there is one without a valid
-        checkpoint.
+        checkpoint, or with one that no key of the log signed.
         """
         try:
             data = self._path.read_bytes()
@@ -50,7 +50,10 @@ class SecondPlace:
             return None
         except OSError as error:
             raise StorageFailed(f"cannot read the second place {self._path}: {error.strerror}") from error
-        slots = [self._read_slot(data, slot) for slot in range(SLOTS)]
+        try:
+            slots = [self._read_slot(data, slot) for slot in range(SLOTS)]
+        except LedgerError as error:  # written whole, as its digest says, and yet not the log's word
+            raise LedgerCorrupt(f"the second place {self._path}: {error}") from error
         found = [(item[1].size, slot) for slot, item in enumerate(slots) if item is not None]
         if not found:
             raise LedgerCorrupt(f"the second place {self._path} holds no checkpoint")

@@ -20,12 +20,12 @@ from consentgate.errors import ConsentgateError, ErrorCode
 from consentgate.terminal import note
 from ledger.chain import Chain
 from ledger.durable_files import READABLE, replace_file
-from ledger.errors import LogMismatch
+from ledger.errors import ConsistencyInvalid, LogMismatch
 from ledger.policy import WitnessedCheckpoint
 from ledger.replay import ReplayedEntry, encode_position, parse_position, replay
 from ledger_service.cli_output import explaining
 from ledger_service.cli_source import OFFICER_TOML, Development, OtherAddress
-from ledger_service.replay_source import Place, ReplaySource, origin_of
+from ledger_service.replay_source import Place, ReplaySource, newest_checkpoint
 
 SPOOL_BYTES = 16 * 1024 * 1024
 """Entries that wait for their checkpoint stay in memory up to here, and then go to a temporary file."""
@@ -64,17 +64,20 @@ def replay_command(
 
 
 def _begin(log: ReplaySource, state: Path | None) -> Chain:
-    """Where the last call ended, or the beginning."""
-    origin = origin_of(log)
+    """Where the last call ended, or the beginning. A log that is shorter now would never say anything of its own."""
+    newest = newest_checkpoint(log)
     if state is None or not state.exists():
-        return Chain(origin)
+        return Chain(newest.origin)
     try:
         position = parse_position(state.read_bytes())
     except (OSError, ValueError) as error:
         hint = "It is no position that this command wrote. Remove it to begin at the first entry."
         raise ConsentgateError(ErrorCode.INVALID_ARGUMENT_FIELD, field=str(state), hint=hint) from error
-    if position.origin != origin:
+    if position.origin != newest.origin:
         raise LogMismatch("the position file is of another log")
+    if position.size > newest.size:
+        told = f"it shows {newest.size} entries, and {position.size} were verified before"
+        raise ConsistencyInvalid(f"the log went back, or has just been started: {told}")
     return position
 
 

@@ -19,7 +19,10 @@ from consentgate import convert
 from consentgate.error_status import from_rpc_error
 from consentgate.errors import ConsentgateError, ErrorCode
 from consentgate.v1 import ledger_pb2, ledger_pb2_grpc
+from ledger.checkpoint import Checkpoint
 from ledger.entry import canonical_json
+from ledger.errors import CheckpointInvalid
+from ledger.note import Note
 from ledger.receipt import AppendReceipt, Receipt
 
 LEDGER_SERVICE = "consentgate.v1.LedgerService"
@@ -103,7 +106,10 @@ class GrpcLedger:
     async def _tree_size(self) -> int:
         request = ledger_pb2.GetCheckpointRequest()
         answer = await _answered(self._stub.GetCheckpoint(request, timeout=READ_SECONDS))
-        return int(answer.checkpoint.split(b"\n")[1])
+        try:
+            return Checkpoint.parse(Note.parse(answer.checkpoint).text).size
+        except CheckpointInvalid as error:
+            raise ConsentgateError(ErrorCode.LEDGER_INVALID, private="no checkpoint") from error
 
 
 async def _answered(call: Awaitable[Answer]) -> Answer:

@@ -23,6 +23,9 @@ def read_evidence(folder: Path) -> EvidenceBundle:
 
 
 def _read(path: Path) -> bytes:
+    """A pipe in a stranger's folder would be waited for without end."""
+    if not path.is_file():
+        raise ConsentgateError(ErrorCode.INVALID_ARGUMENT_FIELD, field=str(path))
     try:
         with path.open("rb") as file:
             data = file.read(MAX_PART_BYTES + 1)

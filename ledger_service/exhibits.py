@@ -55,6 +55,8 @@ def open_exhibit(path: Path, policy: LogPolicy, opened: ExitStack) -> Exhibit | 
     if path.suffix in (LEAF_SUFFIX, PROOF_SUFFIX):
         receipt = read_receipt(path)
         return Exhibit(TlogProof.parse(receipt.proof).note, receipt)
+    if not path.is_file():  # a pipe would be waited for without end
+        raise ConsentgateError(ErrorCode.INVALID_ARGUMENT_FIELD, field=str(path))
     with path.open("rb") as file:
         data = file.read(MAX_NOTE + 1)
     if data.startswith(SQLITE_MAGIC):

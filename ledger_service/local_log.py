@@ -24,7 +24,6 @@ from ledger.receipt import Receipt
 from ledger.search import matches
 from ledger.storage.interface import LogReader
 from ledger.storage.searchable import SearchFilters
-from ledger.storage.sqlite_reader import SqliteReader
 from ledger.tiles import nodes_from_tiles
 from ledger.tree import NodeId, stored_inclusion_proof
 from ledger_service.storages import open_reader
@@ -62,7 +61,7 @@ def opened_log(place: Path | str) -> Iterator[LocalLog]:
     if isinstance(place, Path) and place.is_dir():
         yield ExportLog(place)
         return
-    reader = SqliteReader(place, offline=True) if isinstance(place, Path) else open_reader(place)
+    reader = open_reader(str(place))
     try:
         yield DatabaseLog(reader)
     finally:

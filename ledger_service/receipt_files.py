@@ -47,7 +47,9 @@ def write_receipt(path: Path, receipt: Receipt) -> None:
 
 
 def _read(path: Path, limit: int) -> bytes:
-    """One byte more than allowed at most: verification then refuses it."""
+    """One byte more than allowed at most: verification then refuses it. A pipe would be waited for without end."""
+    if not path.is_file():
+        raise ConsentgateError(ErrorCode.INVALID_ARGUMENT_FIELD, field=str(path), hint=_HINT)
     try:
         with path.open("rb") as file:
             return file.read(limit + 1)

@@ -141,9 +141,9 @@ class Place:
         return DatabaseSource(reader)
 
 
-def origin_of(source: ReplaySource) -> str:
-    """The log's name, as its newest note says: verified with the first checkpoint that closes."""
-    return _checkpoint(source.newest()).origin
+def newest_checkpoint(source: ReplaySource) -> Checkpoint:
+    """Unverified: the log's name, and how many entries it says there are, until a checkpoint closes them."""
+    return _checkpoint(source.newest())
 
 
 def _checkpoint(note: bytes) -> Checkpoint:

@@ -17,6 +17,7 @@ from ledger.storage.postgres_address import POSTGRESQL
 from ledger.storage.sqlite import SqliteStorage
 from ledger.storage.sqlite_audit import SqliteAudit
 from ledger.storage.sqlite_reader import SqliteReader
+from ledger_service.foreign_tables import refuse_foreign_tables
 
 HAS_POSTGRESQL = find_spec("psycopg") is not None
 
@@ -39,7 +40,7 @@ def open_reader(database: str) -> LogReader:
     if database.startswith(POSTGRESQL):
         _require_driver()
         return PostgresReader(database)
-    return SqliteReader(sqlite_file(database), offline=True)
+    return SqliteReader(_examined(database), offline=True)
 
 
 def open_live_reader(database: str) -> LogReader:
@@ -47,7 +48,7 @@ def open_live_reader(database: str) -> LogReader:
     if database.startswith(POSTGRESQL):
         _require_driver()
         return PostgresReader(database)
-    return SqliteReader(sqlite_file(database))
+    return SqliteReader(_examined(database))
 
 
 def open_audit(database: str) -> Audit:
@@ -55,12 +56,19 @@ def open_audit(database: str) -> Audit:
     if database.startswith(POSTGRESQL):
         _require_driver()
         return PostgresAudit(database)
-    return SqliteAudit(sqlite_file(database))
+    return SqliteAudit(_examined(database))
 
 
 def sqlite_file(database: str) -> Path:
     """The file that a `sqlite:///` address names."""
     return Path(database.removeprefix(SQLITE_FILE))
+
+
+def _examined(database: str) -> Path:
+    """The file, in which nothing but a ledger's tables will be read."""
+    path = sqlite_file(database)
+    refuse_foreign_tables(path)
+    return path
 
 
 def _require_driver() -> None:

@@ -23,6 +23,7 @@ from consentgate.anchors import Anchors
 from consentgate.errors import ConsentgateError, ErrorCode
 from consentgate.statements import LedgerReportClaims
 from ledger.checkpoint import Checkpoint
+from ledger.export import shown
 from ledger.note import MAX_NOTE
 from ledger_service.report.columns import POSITION, Row
 from ledger_service.report.csv_table import CSV_FILE, read_csv
@@ -71,7 +72,7 @@ def check_report(directory: Path, anchors: Anchors, now: datetime, log: Verified
 def _check_folder(directory: Path) -> None:
     found = {path.name for path in directory.iterdir()}
     for name in sorted(found ^ ALL_FILES):
-        raise _invalid(f"{name} is missing" if name in ALL_FILES else f"{name} does not belong to a report")
+        raise _invalid(f"{name} is missing" if name in ALL_FILES else f"{shown(name)} does not belong to a report")
     for name in sorted(found):
         if (directory / name).is_symlink() or not (directory / name).is_file():
             raise _invalid(f"{name} is no file")

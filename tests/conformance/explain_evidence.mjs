@@ -71,7 +71,7 @@ function judge (files, { prefix, answer, told }, policy) {
   demand(!prefix || holds, 'ConsistencyInvalid', 'prefix.proof')
   if (prefix && !prefix.root.equals(first.root)) return found('other-prefix', { prefix })
   const returned = both.filter(name => first.times.get(name) > second.times.get(name))
-  if (returned.length) return found('rollback', { returned })
+  if (returned.length) return found('rollback', { conclusive: false, returned })
   evident(!prefix && !(answer && leads(first.size, second.size, first.root, second.root, answer)), 'of one history')
   if (told) return found('rollback', { conclusive: false, told })
   return evident(answer, 'nothing shows how the larger tree begins') && found('unanswered', { conclusive: false })
@@ -96,7 +96,7 @@ function manifest ({ verdict, conclusive, heads, prefix, entries, both, returned
   }))
 }
 const ROWS = [...PAGE.split('<!-- words:')[1].matchAll(/^\| `(.+?)` \| (.+?) \| `(.+)` \|$/gm)]
-const kindOf = ({ verdict, conclusive }) => verdict === 'rollback' && !conclusive ? 'rollback by word' : verdict
+const kindOf = ({ verdict, told }) => verdict === 'rollback' && told ? 'rollback by word' : verdict
 const words = (name, found, values = {}) => ROWS.filter(([, part, of]) => part === name && of.split(', ').includes(`\`${kindOf(found)}\``))
   .map(([, , , text]) => text.replace(/\{(\w+)\}/g, (_, value) => values[value]))
 export function proves (found) {

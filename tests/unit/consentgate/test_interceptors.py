@@ -185,7 +185,13 @@ async def test_bytes_that_are_no_message(running: Loopback):
     async with running.channel() as channel:
         method = channel.unary_unary("/consentgate.v1.KeyService/RegisterKey")
         error = await _refused(method(b"\xff\xff\xff"))
-    assert error.code is ErrorCode.INTERNAL
+        assert (error.code, error.field) == (ErrorCode.INVALID_ARGUMENT_FIELD, "request")
+    async with running.channel("department", "tax") as channel:
+        stream = channel.unary_stream("/consentgate.v1.LedgerService/Tail")(b"\xff\xff\xff")
+        assert (await _refused(stream.read())).field == "request"
+        # Who may not call at all is not told whether it was a message.
+        method = channel.unary_unary("/consentgate.v1.KeyService/RegisterKey")
+        assert (await _refused(method(b"\xff\xff\xff"))).code is ErrorCode.ROLE_NOT_ALLOWED
     assert running.handlers.seen == []
 
 

@@ -226,3 +226,17 @@ def test_notes_and_progress_never_touch_stdout(capsys):
     out, err = capsys.readouterr()
     assert out == ""
     assert "by the way" in err
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_what_a_server_says_does_not_steer_the_terminal(as_json: bool, capsys: pytest.CaptureFixture[str]):
+    said = "\x1b[2J\x9b0m\u202e\U000e0001\udcff\r中文"
+    terminal.show({"purpose": said}, [f"purpose {said}"], as_json)
+    terminal.show_line({"purpose": said}, f"purpose {said}", as_json)
+    terminal.note(said)
+    out, err = capsys.readouterr()
+    assert all(each.isprintable() or each == "\n" for each in out + err)
+    assert out.count("中文") == 2
+    if as_json:
+        first, second = out.strip().rsplit("\n", 1)
+        assert json.loads(first) == json.loads(second) == {"purpose": said}

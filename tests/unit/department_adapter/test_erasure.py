@@ -12,13 +12,14 @@ from consentgate.errors import ConsentgateError, ErrorCode
 from consentgate.statements import TransitionAction
 from department_adapter.erasure import Erased, Proof, erase, prove
 from department_adapter.ledger_feed import Extension
-from department_adapter.state import answers, restrictions
+from department_adapter.state import answers, restrictions, subjects
 from department_adapter.state.answers import Answer, Reservation
 from department_adapter.state.erasures import Held
 from department_adapter.state.restrictions import DirectRestriction
 from department_adapter.state.tail import Position
 from department_adapter.subject_record import STALE_CHECKPOINTS, SubjectRecord, read_record
 from ledger.chain import Chain
+from ledger.entry import leaf_hash
 from tests.support.federation import NOW, Federation, company_code, hex16
 from tests.support.witnessed_log import WitnessedLog
 from tests.unit.department_adapter.ledger_entries import CONSENT, GROUP, SUBJECT, LogFeed, decided, granted, moved
@@ -123,6 +124,19 @@ async def test_everything_of_the_token_goes_and_nothing_else(used: Database, fed
 async def test_a_consent_that_can_still_be_used(used: Database, federation: Federation, entries: list) -> None:  # type: ignore[type-arg]
     record = await record_of(log_of(*entries), federation)
     assert refusal(used, record, timedelta(0)).code is ErrorCode.CONSENT_STATE
+
+
+async def test_a_consent_that_the_adapter_learns_of_while_the_ledger_is_read(
+    used: Database, federation: Federation
+) -> None:
+    entries = [granted(), use(), REVOKED]
+    record = await record_of(log_of(*entries), federation)
+    newer = log_of(*entries, granted(consent_id=OTHER))
+    hashes = bytearray(b"".join(leaf_hash(leaf) for leaf in newer.leaves[1:]))
+    used.transact(lambda session: subjects.extend_histories(session, {SUBJECT: hashes}))
+    refused = refusal(used, record)
+    assert (refused.code, refused.field) == (ErrorCode.LEDGER_STALE, "ledger")
+    assert refusal(used, await record_of(newer, federation)).code is ErrorCode.CONSENT_STATE
 
 
 async def test_a_consent_whose_time_is_over_is_over(used: Database, federation: Federation) -> None:

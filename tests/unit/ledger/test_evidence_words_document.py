@@ -39,7 +39,7 @@ def texts(name: str, of: str) -> list[str]:
 def test_each_word_of_a_bundle_is_on_the_page(folder: Path) -> None:
     """What stands in braces on the page is anything; the words around it are these."""
     finding = read_bundle(folder, POLICY)
-    kind = BY_WORD if finding.verdict is Verdict.ROLLBACK and not finding.conclusive else finding.verdict.value
+    kind = BY_WORD if finding.told is not None else finding.verdict.value
     flat = " ".join(" ".join(lines(finding)).split())
     assert [title(finding)] == texts("title", kind)
     assert list(limits(finding)) == texts("limit", kind)

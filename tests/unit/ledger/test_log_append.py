@@ -12,6 +12,7 @@ from ledger.entry import parse
 from ledger.errors import EntryInvalid, KeyInvalid, LedgerFull, LedgerStopped, PolicyInvalid
 from ledger.log import Log, LogParts
 from ledger.note import SignatureType, Signer
+from ledger.policy import LogPolicy
 from ledger.storage.sqlite import SqliteStorage
 from ledger.storage.sqlite_reader import SqliteReader
 from ledger.verify import verify_leaves, verify_receipt
@@ -125,10 +126,10 @@ async def test_a_caller_that_gave_up_before_the_commit_leaves_nothing(folder: Lo
 
 
 async def test_a_clock_that_goes_backwards_is_recorded_as_it_was(folder: LogFolder) -> None:
-    now = utc_now()
-    moments = iter([now, now, now - timedelta(hours=1), now - timedelta(hours=2)])
-    async with folder.running(clock=lambda: next(moments)) as log:
+    now, back = utc_now(), timedelta(0)
+    async with folder.running(clock=lambda: now - back) as log:
         for number in range(3):
+            back = timedelta(hours=number)
             await log.append(KIND, transition(number), f"key {number}")
         leaves = await log.published.leaves(0, 10)
         report = verify_leaves(leaves, log.published.current().note, POLICY)
@@ -160,4 +161,12 @@ def test_parts_that_do_not_belong_together_are_refused(folder: LogFolder) -> Non
     unknown = {**folder.witnesses, witness_signer("x").name: folder.witnesses["tax"]}
     with pytest.raises(PolicyInvalid, match="not in the policy"):
         Log(LogParts(log_signer("the log"), POLICY, storage, folder.second_place, unknown))
+    # A policy may list as many witnesses as a note bears signatures; the log's own is one of these.
+    names = [f"w{number}" for number in range(64)]
+    lines = [f"log {log_signer('the log').verifier_key}"]
+    lines += [f"witness {name} {witness_signer(name).verifier_key}" for name in names]
+    policy = LogPolicy.parse("\n".join([*lines, f"group g any {' '.join(names)}", "quorum g"]))
+    crowd = dict.fromkeys(names, folder.witnesses["tax"])
+    with pytest.raises(PolicyInvalid, match="63 witnesses at most"):
+        Log(LogParts(log_signer("the log"), policy, storage, folder.second_place, crowd))
     storage.close()

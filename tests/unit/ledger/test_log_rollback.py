@@ -12,10 +12,14 @@ from structlog.testing import capture_logs
 
 from ledger.errors import LedgerCorrupt, LedgerRolledBack, LedgerStopped
 from ledger.log import Log
+from ledger.note import Note
 from ledger.proof import TlogProof
+from ledger.second_place import SecondPlace
 from ledger.sequencer import Sequencer
 from ledger.verify import verify_leaves, verify_receipt
+from ledger.witness import utc_now
 from tests.support.running_log import KIND, POLICY, LogFolder, eventually, is_read_only, published_size, transition
+from tests.support.witnessed_log import WitnessedLog
 
 ALTER_NONCE = """UPDATE entry SET leaf = CAST(replace(leaf, '"nonce":"', '"nonce":"0') AS BLOB)"""
 
@@ -103,6 +107,36 @@ async def test_a_lost_second_place_is_not_taken_for_a_new_log(folder: LogFolder)
         await eventually(lambda: is_read_only(log))
         with pytest.raises(LedgerCorrupt, match="second place"):
             log.check()
+
+
+async def test_a_second_place_of_another_key_makes_the_log_read_only_and_what_was_published_stays(
+    folder: LogFolder,
+) -> None:
+    await fill(folder, 0, 2)
+    stranger = WitnessedLog(utc_now(), "another key").note(utc_now(), witnesses=())
+    SecondPlace(folder.second_place, []).write(Note.parse(stranger))
+    async with folder.running() as log:
+        await eventually(lambda: is_read_only(log))
+        assert len(await log.published.leaves(0, 10)) == 3
+
+
+async def test_whoever_waits_for_the_log_to_open_is_told_at_once_that_it_is_read_only(folder: LogFolder) -> None:
+    await fill(folder, 0, 2)
+    folder.second_place.unlink()
+    async with folder.running() as log:
+        waiting = [asyncio.create_task(log.append(KIND, transition(9), f"late {number}")) for number in range(3)]
+        async with asyncio.timeout(1):
+            outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [LedgerCorrupt] * 3
+
+
+async def test_whoever_waits_for_the_log_to_open_is_told_at_once_that_it_was_closed(folder: LogFolder) -> None:
+    async with folder.running() as log:
+        waiting = asyncio.create_task(log.append(KIND, transition(), "key"))
+        await asyncio.sleep(0)
+    async with asyncio.timeout(1):
+        with pytest.raises(LedgerStopped):
+            await waiting
 
 
 async def test_a_damaged_second_place_is_not_passed_over(folder: LogFolder) -> None:

@@ -91,6 +91,8 @@ def broken(name: str) -> tuple[Sequence[Piece], type[LedgerError]]:
     (first, note), (second, last) = whole
     fork = forked(3, 7, SIZE).other
     return {
+        "nothing at all": ([], ConsistencyInvalid),
+        "nothing but an empty piece": ([([], b"")], ConsistencyInvalid),
         "no checkpoint at the end": ([(first, note), (second, b"")], ConsistencyInvalid),
         "a checkpoint of a smaller tree": ([(first, note), (second, note)], ConsistencyInvalid),
         "a checkpoint of a larger tree": ([(first, last)], ConsistencyInvalid),
@@ -107,6 +109,8 @@ def broken(name: str) -> tuple[Sequence[Piece], type[LedgerError]]:
 @pytest.mark.parametrize(
     "name",
     [
+        "nothing at all",
+        "nothing but an empty piece",
         "no checkpoint at the end",
         "a checkpoint of a smaller tree",
         "a checkpoint of a larger tree",

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ledger.checkpoint import Checkpoint
-from ledger.errors import CheckpointInvalid, LedgerCorrupt, SignatureInvalid, StorageFailed
+from ledger.errors import CheckpointInvalid, LedgerCorrupt, StorageFailed
 from ledger.note import Note, NoteSignature, SignatureType, Signer
 from ledger.second_place import SLOT_BYTES, SecondPlace
 from tests.support.witnessed_log import ORIGIN, log_signer
@@ -165,7 +165,7 @@ def test_a_file_without_any_checkpoint_is_corrupt_and_not_new(path: Path, conten
 
 def test_a_checkpoint_of_a_stranger_is_refused(path: Path) -> None:
     SecondPlace(path, KEYS).write(note(1, Signer.generate(ORIGIN, SignatureType.ED25519)))
-    with pytest.raises(SignatureInvalid):
+    with pytest.raises(LedgerCorrupt, match="signature is absent"):
         SecondPlace(path, KEYS).read()
 
 

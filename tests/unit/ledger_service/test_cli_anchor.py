@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -16,6 +20,7 @@ from ledger.policy import LogPolicy
 from ledger.timestamp import read_roots, token_digest
 from ledger.timestamp_files import TIMESTAMPS_FOLDER, Timestamped, read_timestamps, verify_timestamps, write_timestamp
 from ledger.verify import verify_export
+from ledger_service import timestamp_authority
 from ledger_service.cli import app
 from ledger_service.timestamp_authority import timestamp
 from ledger_service.timestamp_recorder import TimestampRecorder
@@ -138,8 +143,40 @@ def test_authority_that_is_away(tmp_path: Path, policy: Path, authority: Authori
     assert anchor(export, policy, authority, address).code is ExitCode.UNAVAILABLE
 
 
+@pytest.mark.parametrize("begin", [b"H", b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n"], ids=["head", "body"])
+def test_an_authority_that_never_comes_to_an_end_keeps_nobody(
+    authority: Authority, begin: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(timestamp_authority, "WHOLE_SECONDS", 0.5)
+    over = threading.Event()
+
+    def drip(server: socket.socket) -> None:
+        connection, _ = server.accept()
+        with connection, suppress(OSError):
+            connection.sendall(begin)
+            while not over.wait(0.1):
+                connection.sendall(b"x")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        dripping = threading.Thread(target=drip, args=(server,), daemon=True)
+        dripping.start()
+        began = time.monotonic()
+        threading.Timer(5.0, over.set).start()
+        with pytest.raises(TimestampUnavailable, match="does not come to an end"):
+            timestamp(b"note", f"http://127.0.0.1:{server.getsockname()[1]}/", [])
+        assert time.monotonic() - began < 3
+        dripping.join(3)  # its peer has gone
+        assert not dripping.is_alive()
+
+
 NO_ADDRESSES = ["ftp://127.0.0.1/", "127.0.0.1:80", "http:///tsa", "file:///etc/passwd", "http://127.0.0.1:tsa/"]
-NO_ADDRESSES += ["http://127.0.0.1:99999/", "http://a..b/", "http://127.0.0.1:1/ü", "http://[::1/"]
+NO_ADDRESSES += [
+    "http://127.0.0.1:99999/",
+    "http://a..b/",
+    "http://127.0.0.1:1/ü",
+    "http://[::1/",
+    "http://127.0.0.1:1/\u4e2d",
+]
 
 
 @pytest.mark.parametrize("address", NO_ADDRESSES)

@@ -138,6 +138,19 @@ async def test_the_running_ledger(served: ServedLedger, tmp_path: Path) -> None:
     assert [json.loads(leaf)["seq"] for leaf in second] == [7, 8]
 
 
+async def test_a_running_ledger_that_is_shorter_than_what_was_verified_is_not_waited_for(
+    served: ServedLedger, tmp_path: Path
+) -> None:
+    (tmp_path / "officer").mkdir()
+    config = write_officer_config(tmp_path / "officer", served.address)
+    state = tmp_path / "position"
+    state.write_bytes(encode_position(Chain(ORIGIN).extend(LOG.leaves)[0]))
+    async with asyncio.timeout(20):
+        ended = await asyncio.to_thread(replayed, "--config", config, "--state", state)
+    assert ended.code is ExitCode.INVALID
+    assert f"and {len(LOG.leaves)} were verified before" in ended.err
+
+
 async def test_a_database_is_followed_as_the_ledger_writes(
     served: ServedLedger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

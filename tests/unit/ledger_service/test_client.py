@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
 from consentgate.errors import ConsentgateError, ErrorCode
+from consentgate.server import Service
+from consentgate.v1 import ledger_pb2, ledger_pb2_grpc
 from ledger.entry import parse
 from ledger.verify import verify_receipt
-from ledger_service.client import GrpcLedger, LedgerPort
-from tests.support.ledger_server import BANK, GATEWAY, ServedLedger, channel
+from ledger_service.client import LEDGER_SERVICE, GrpcLedger, LedgerPort
+from tests.support.ledger_server import BANK, GATEWAY, ServedLedger, channel, serving
 from tests.support.running_log import KIND, POLICY, transition
 
 PORTS = ["grpc", "embedded"]
@@ -102,6 +105,19 @@ async def test_a_ledger_that_is_not_there_is_unavailable(served: ServedLedger) -
                 await work
             assert caught.value.code is ErrorCode.LEDGER_UNAVAILABLE
             assert caught.value.private
+
+
+@pytest.mark.parametrize("note", [b"", b"no note", b"origin\n-5\nroot\n", b"origin\n" + b"9" * 5000 + b"\nroot\n"])
+async def test_what_is_no_checkpoint_is_a_named_error(tmp_path: Path, note: bytes) -> None:
+    class Liar(ledger_pb2_grpc.LedgerServiceServicer):
+        async def GetCheckpoint(self, _request: object, _context: object) -> ledger_pb2.GetCheckpointResponse:  # noqa: N802
+            return ledger_pb2.GetCheckpointResponse(checkpoint=note)
+
+    service = Service(LEDGER_SERVICE, ledger_pb2_grpc.add_LedgerServiceServicer_to_server, Liar())
+    async with serving(tmp_path, [service]) as server, channel(tmp_path, server.address, GATEWAY) as opened:
+        with pytest.raises(ConsentgateError) as caught:
+            await GrpcLedger(opened).subject_entries([], None, 50)
+    assert caught.value.code is ErrorCode.LEDGER_INVALID
 
 
 async def test_whoever_may_not_append_is_told_so(served: ServedLedger) -> None:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from pathlib import Path
+from typing import Any
 
+import grpc
 import grpc.aio
 import pytest
+from google.rpc import error_details_pb2, status_pb2
 from structlog.testing import capture_logs
 
-from consentgate.error_status import from_rpc_error
+from consentgate.error_status import DETAILS_KEY, from_rpc_error
 from consentgate.errors import ConsentgateError, ErrorCode
+from consentgate.server import Service
 from consentgate.v1 import ledger_pb2, ledger_pb2_grpc
 from ledger.errors import ConsistencyInvalid, WitnessConflict, WitnessFailed
 from ledger.log import Log, LogParts
@@ -20,7 +24,7 @@ from ledger.verify import verify_receipt
 from ledger.witness import Witness, utc_now
 from ledger_service.server import check_witness
 from ledger_service.witness_client import GrpcWitness
-from ledger_service.witness_servicer import witness_service
+from ledger_service.witness_servicer import WITNESS_SERVICE, witness_service
 from tests.support.ledger_server import BANK, DEPARTMENT, GATEWAY, LEDGER, channel, serving
 from tests.support.running_log import KIND, POLICY, LogFolder, transition
 from tests.support.witnessed_log import WitnessedLog, log_signer, witness_signer
@@ -103,6 +107,44 @@ async def test_a_witness_that_is_not_there_failed(tmp_path: Path, history: Witne
     async with channel(tmp_path, "127.0.0.1:1", LEDGER, DEPARTMENT) as opened:
         with pytest.raises(WitnessFailed, match="CONNECTION_REFUSED"):
             await GrpcWitness(opened).add_checkpoint(0, [], history.note(utc_now(), witnesses=()))
+
+
+def _details(reason: str, **metadata: str) -> bytes:
+    status = status_pb2.Status(code=10)
+    status.details.add().Pack(error_details_pb2.ErrorInfo(reason=reason, domain="consentgate", metadata=metadata))
+    return status.SerializeToString()
+
+
+@pytest.mark.parametrize(
+    ("code", "details"),
+    [
+        *(
+            (grpc.StatusCode.ABORTED, _details("WITNESS_CONFLICT", known_size=size))
+            for size in ("", "-1", "1e9", "\u0663")
+        ),
+        (grpc.StatusCode.ABORTED, _details("WITNESS_CONFLICT", known_size="9" * 5000)),
+        (grpc.StatusCode.ABORTED, _details("NO_SUCH_CODE", hint="\x1b[2J")),
+        (grpc.StatusCode.ABORTED, b"\xff" * 99),
+        (grpc.StatusCode.CANCELLED, b""),
+        (grpc.StatusCode.OUT_OF_RANGE, b""),
+    ],
+)
+async def test_whatever_a_witness_answers_is_a_named_error(
+    tmp_path: Path, code: grpc.StatusCode, details: bytes
+) -> None:
+    """Anything else would end the log's process."""
+
+    class Liar(ledger_pb2_grpc.WitnessServiceServicer):
+        async def AddCheckpoint(self, _request: object, context: Any) -> None:  # noqa: N802 - the name is the RPC's
+            await context.abort(code, "\x1b[2J", ((DETAILS_KEY, details),))
+
+    service = Service(WITNESS_SERVICE, ledger_pb2_grpc.add_WitnessServiceServicer_to_server, Liar())
+    async with (
+        serving(tmp_path, [service], DEPARTMENT) as server,
+        channel(tmp_path, server.address, LEDGER, DEPARTMENT) as opened,
+    ):
+        with pytest.raises((WitnessFailed, WitnessConflict)):
+            await GrpcWitness(opened).add_checkpoint(0, [], b"note")
 
 
 async def test_a_log_reaches_its_quorum_over_grpc_with_one_witness_away(tmp_path: Path) -> None:

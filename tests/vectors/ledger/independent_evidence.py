@@ -53,7 +53,7 @@ def judge(files: Files, policy_text: str) -> Verdict:
         return Verdict("other-prefix", True)
     smaller, larger = _times(policy, first), _times(policy, second)
     if any(smaller[name] > larger[name] for name in smaller.keys() & larger.keys()):
-        return Verdict("rollback", True)
+        return Verdict("rollback", False)
     require("told.json" in files or "answer.proof" in files, "nothing is shown")
     if "answer.proof" in files:
         require(not _holds(size, other_size, root, other_root, hashes["answer.proof"]), "the answer holds")
