@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -59,9 +60,11 @@ async def _sequence(sequencer: Sequencer, wanted: list[Wanted], writers: int) ->
     async def append(item: Wanted) -> object:
         return await sequencer.add(item.kind, item.body, item.key)
 
+    gc.freeze()  # what is going to be asked for: a ledger does not have it in memory, to be looked through for garbage
     try:
         return await _write(append, wanted, writers)
     finally:
+        gc.unfreeze()
         running.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await running

@@ -59,10 +59,6 @@ def _server() -> Iterator[str | None]:
         yield url
 
 
-LONGER = 4
-"""Times as many appends as elsewhere: the index follows in rounds of 4096, and a turn must hold several."""
-
-
 def _growth(plan: Plan, folder: Path, large: LogStorage, work: Workload, tell: Told) -> dict[str, object]:
     """Do appends slow down? The grown log and one of SMALL entries, new each time, take turns, each after a few entries
     that only warm it up.
@@ -72,9 +68,9 @@ def _growth(plan: Plan, folder: Path, large: LogStorage, work: Workload, tell: T
         small = SqliteStorage.open(folder / f"small-{number}.db")
         appending.grow(small, work, SMALL)
         for name, storage in (("small", small), ("large", large)):
-            appending.sequence(storage, work, plan.appends // 4, WRITERS)
+            appending.sequence(storage, work, plan.appends // 16, WRITERS)
             appending.settle()
-            samples.add(name, appending.sequence(storage, work, plan.appends * LONGER, WRITERS).rate)
+            samples.add(name, appending.sequence(storage, work, plan.appends, WRITERS).rate)
             appending.settle()
         small.close()
         tell("appends to a small and to the large log", number + 1, plan.rounds)

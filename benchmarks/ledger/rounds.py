@@ -10,8 +10,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.ledger import appending, disk, naive, peers
-from benchmarks.ledger.samples import SMALL, WRITERS, Plan, Samples, ms
+from benchmarks.ledger import appending, disk, naive, peers, slower_disk
+from benchmarks.ledger.samples import P99, SMALL, WRITERS, Plan, Samples, ms
 from benchmarks.ledger.workload import Workload
 from benchmarks.progress import Told
 from ledger.storage.interface import LogStorage
@@ -21,9 +21,9 @@ from tests.support.postgresql import new_database
 
 SYNCS = 30
 """Probes of the disk before a turn."""
-P99 = 0.99
 LEAF_BYTES = 900
 """Of a peer's leaves: as many as ours have."""
+MILLISECOND_US = 1000
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,7 @@ def measure(plan: Plan, folder: Path, server: str | None, work: Workload, tell: 
         **_figures("sqlite", samples),
         **(missing if server is None else _figures("postgres", samples)),
         **_latencies(samples),
+        **_slower(plan, tell),
         **_peer(plan, folder, samples),
     }
 
@@ -119,6 +120,17 @@ def _latencies(samples: Samples) -> dict[str, object]:
         "p99_needs_per_s": round(WRITERS / (10 * fsync)),
         "receipt_ms": ms(samples.median("receipt sqlite")),
     }
+
+
+def _slower(plan: Plan, tell: Told) -> dict[str, object]:
+    """`p99_vs_fsync` as it would be on disks that take longer: `p99_vs_fsync_1ms` where each fsync takes one more."""
+    found = {}
+    for number, delay in enumerate(plan.delays_us, 1):
+        found[delay] = slower_disk.measure(delay, plan.rounds, plan.appends)
+        tell("appends on slower disks", number, len(plan.delays_us))
+    slower = [each for each in found.values() if each is not None]
+    one = found[MILLISECOND_US]
+    return {"p99_vs_fsync_1ms": None if one is None else one["p99_vs_fsync"], "p99_on_slower_disks": slower}
 
 
 def _peer(plan: Plan, folder: Path, samples: Samples) -> dict[str, object]:

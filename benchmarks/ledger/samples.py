@@ -9,6 +9,7 @@ WRITERS = 64
 SMALL = 10_000
 """Size of the log that a grown one is compared with."""
 MILLION = 1_000_000
+P99 = 0.99
 
 
 @dataclass(frozen=True)
@@ -22,10 +23,12 @@ class Plan:
     peer_appends: int
     receipts: dict[int, int]
     repeat: int
+    delays_us: tuple[int, ...]
 
 
-FULL = Plan(MILLION, 7, 6_400, 640, 200, {1: 100, WRITERS: 2_560}, 40)
-QUICK = Plan(20_000, 3, 1_920, 96, 24, {1: 20, WRITERS: 640}, 10)
+FULL = Plan(MILLION, 7, 25_600, 640, 200, {1: 100, WRITERS: 2_560}, 40, (250, 500, 1000, 2000))
+QUICK = Plan(20_000, 3, 1_920, 96, 24, {1: 20, WRITERS: 640}, 10, (1000,))
+"""A turn of 25,600 appends has 400 batches of 64, so that p99 is not its worst batch, and six rounds of the index."""
 
 
 @dataclass

@@ -10,8 +10,7 @@ export const base64 = (text, error) => demand(text === Buffer.from(text, 'base64
 export const sha256 = (...parts) => parts.reduce((hash, part) => hash.update(part), createHash('sha256')).digest()
 export const [leafHash, nodeHash] = [leaf => sha256(Buffer.of(0), leaf), (left, right) => sha256(Buffer.of(1), left, right)]
 // Section 4: tree
-const pairs = row => row.flatMap((hash, i) => i % 2 ? [] : [i + 1 < row.length ? nodeHash(hash, row[i + 1]) : hash])
-const root = row => row.length > 1 ? root(pairs(row)) : row[0] ?? sha256('')
+const root = row => row.length < 2 ? row[0] ?? sha256('') : root(row.flatMap((hash, i) => i % 2 ? [] : row[i + 1] ? nodeHash(hash, row[i + 1]) : hash))
 export function rootOf (index, size, hash, path) { // Follows the definition; size and index are BigInt
   demand(index < size && (size === 1n) === !path.length, 'ProofInvalid', 'index, or length of the path')
   if (size === 1n) return hash
@@ -19,12 +18,11 @@ export function rootOf (index, size, hash, path) { // Follows the definition; si
   return index < half ? nodeHash(rootOf(index, half, hash, rest), last) : nodeHash(last, rootOf(index - half, size - half, hash, rest))
 }
 // Sections 1 to 3: leaf
-const isTime = like('(?!0000)\\d{4}-\\d\\d-\\d\\dT([01]\\d|2[0-3]):\\d\\d:\\d\\d\\.\\d{6}Z')
 export const FORMS = {
   hex16: like('[0-9a-f]{32}'), hex32: like('[0-9a-f]{64}'), reason: like('[A-Z][A-Z_]{1,48}'),
   integer: value => Number.isSafeInteger(value) && value >= 0,
   identifier: like('(?![0-9a-z]{18}$)(?!(.*[._-])?[0-9a-z]{2}[0-9]{6}[0-9a-z]{10}([._-]|$))[a-z0-9][a-z0-9._-]{0,63}'),
-  time: value => isTime(value) && !isNaN(Date.parse(value)) && new Date(value).toISOString().slice(0, 19) === value.slice(0, 19)
+  time: value => like('(?!0000)\\d{4}-\\d\\d-\\d\\dT([01]\\d|2[0-3]):\\d\\d:\\d\\d\\.\\d{6}Z')(value) && !isNaN(Date.parse(value)) && new Date(value).toISOString().slice(0, 19) === value.slice(0, 19)
 }
 const isObject = value => typeof value === 'object' && value !== null && !Array.isArray(value)
 const hasKeys = (value, ...keys) => isObject(value) && Object.keys(value).sort().join() === keys.sort().join()
@@ -45,8 +43,7 @@ export function parseLeaf (leaf) {
   try { entry = leaf.length <= 16384 && JSON.parse(ascii(leaf)) } catch { check(false, 'leaf') }
   check(hasKeys(entry, 'body', 'kind', 'log', 'nonce', 'prev', 'seq', 'ts', 'v') && encode(entry) === ascii(leaf), 'leaf')
   const { body, kind, log, nonce, prev, seq, ts, v } = entry
-  check(v === 1 && like('[!#-*,-\\[\\]-~]{1,255}')(log) && FORMS.hex16(nonce) && FORMS.hex32(prev), 'v, log, nonce or prev')
-  check(FORMS.integer(seq) && FORMS.time(ts) && KINDS.has(kind) && isObject(body), 'seq, ts, kind or body')
+  check(v === 1 && like('[!#-*,-\\[\\]-~]{1,255}')(log) && FORMS.hex16(nonce) && FORMS.hex32(prev) && FORMS.integer(seq) && FORMS.time(ts) && KINDS.has(kind) && isObject(body), 'members')
   for (const [name, [, need]] of KINDS.get(kind)) check(need === 'optional' || Object.hasOwn(body, name), name)
   for (const [name, value] of Object.entries(body)) check(KINDS.get(kind).get(name)?.[0](value), name)
   return entry
@@ -64,8 +61,7 @@ export function parsePolicy (text) {
     const y = BigInt.asUintN(255, BigInt(`0x${Buffer.from(raw.subarray(1)).reverse().toString('hex')}`))
     check(y * (y ** 2n - 1n) * (121665n * y ** 4n - 243332n * y ** 2n + 121666n) % (2n ** 255n - 19n))
     check([...logs, ...witnesses.values()].every(other => !other.raw.subarray(1).equals(raw.subarray(1)) && (other.name !== name || other.id !== id)))
-    const der = Buffer.concat([Buffer.from('302a300506032b6570032100', 'hex'), raw.subarray(1)])
-    return { name, id, raw, publicKey: createPublicKey({ key: der, format: 'der', type: 'spki' }) }
+    return { name, id, raw, publicKey: createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x: raw.toString('base64url', 1) }, format: 'jwk' }) }
   }
   for (const line of check(like('[\\t\\n -~]*')(text)) && text.split('\n')) {
     const [word = '#', a, b, ...more] = line.match(/[^ \t]+/g) ?? []
@@ -104,11 +100,9 @@ export function openNote (note, { logs, witnesses, groups, quorum }) {
   check(head.root.length === 32 && head.size < 2n ** 53n, 'size or root') && demand(origin === log.name, 'LogMismatch', 'origin')
   const times = new Map([...witnesses].filter(([, key]) => by(key).length)
     .map(([name, key]) => [name, opened(key, 8, time => `cosignature/v1\ntime ${time}\n`)]))
-  const newest = names => names.map(reached).filter(time => time !== undefined).sort((a, b) => Number(b - a))
-  const reached = name => witnesses.has(name) ? times.get(name) : newest(groups.get(name).members)[groups.get(name).k - 1]
+  const reached = name => witnesses.has(name) ? times.get(name) : groups.get(name).members.map(reached).filter(time => time !== undefined).sort((a, b) => Number(b - a))[groups.get(name).k - 1]
   const witnessed = quorum === 'none' ? null : reached(quorum)
-  const strangers = signatures.length - signers.length - times.size
-  return demand(witnessed !== undefined, 'QuorumNotMet', 'quorum') && { ...head, witnessed, times, strangers }
+  return demand(witnessed !== undefined, 'QuorumNotMet', 'quorum') && { ...head, witnessed, times, strangers: signatures.length - signers.length - times.size }
 }
 // Section 7: receipt
 export const PROOF = /^c2sp\.org\/tlog-proof@v1\nindex (0|[1-9]\d{0,15})((?:\n[A-Za-z0-9+/]{43}=){0,63})\n\n/
@@ -134,8 +128,7 @@ export function verifyExport (files, policy) {
   check(parts.length && parts.every(({ length }, i) => length <= 65536 && (length === 65536 || i === parts.length - 1)), 'entries')
   for (const leaf of parts.flat().map(line => Buffer.from(line, 'latin1'))) {
     const [entry, before] = [parseLeaf(leaf), hashes.at(-1)?.toString('hex') ?? '0'.repeat(64)]
-    demand(entry.log === head.origin, 'LogMismatch', `leaf ${hashes.length}`)
-    demand(entry.seq === hashes.length && entry.prev === before, 'ConsistencyInvalid', `leaf ${hashes.length}`)
+    demand(entry.log === head.origin, 'LogMismatch', `leaf ${hashes.length}`) && demand(entry.seq === hashes.length && entry.prev === before, 'ConsistencyInvalid', `leaf ${hashes.length}`)
     hashes.push(leafHash(leaf))
   }
   demand(BigInt(hashes.length) === head.size && root(hashes).equals(head.root), 'ConsistencyInvalid', 'size or root')
@@ -153,9 +146,8 @@ export function verifyExport (files, policy) {
   const defined = name => known.has(name) || /^(entries\/\d{12}\.jsonl|timestamps\/\d{12}\.(note|tst))$/.test(name)
   return check(ascii(file('SHA256SUMS')) === sums.join('') && names.every(defined), 'SHA256SUMS, or a file that belongs to no export') && head
 }
-const files = directory => readdirSync(directory, { recursive: true }).filter(name => !lstatSync(`${directory}/${name}`).isDirectory())
-export const load = directory => new Map(files(directory).map(name =>
-  [name, demand(lstatSync(`${directory}/${name}`).isFile(), 'ExportInvalid', name) && readFileSync(`${directory}/${name}`)]))
+export const load = folder => new Map(readdirSync(folder, { recursive: true }).filter(name => !lstatSync(`${folder}/${name}`).isDirectory())
+  .map(name => [name, demand(lstatSync(`${folder}/${name}`).isFile(), 'ExportInvalid', name) && readFileSync(`${folder}/${name}`)]))
 const [, program, what, policy, ...paths] = process.argv
 for (const path of program?.endsWith('verify_log.mjs') ? paths : []) {
   try {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,14 +13,14 @@ from xml.etree import ElementTree
 
 import pytest
 
-from benchmarks.ledger import measure, peers, picture, report, rounds, verifying
+from benchmarks.ledger import measure, peers, picture, report, rounds, slower_disk, verifying
 from benchmarks.ledger.appending import Appended
 from benchmarks.ledger.samples import FULL, QUICK, Plan, Samples, quantile
 from benchmarks.ledger.workload import Workload
 from benchmarks.progress import shown_progress
 from ledger.kinds import KINDS
 
-TINY = Plan(1_100, 1, 64, 8, 2, {1: 2, 64: 64}, 2)
+TINY = Plan(1_100, 1, 64, 8, 2, {1: 2, 64: 64}, 2, (1000,))
 ISSUE = [
     "append_per_s_sqlite",
     "append_per_s_postgres",
@@ -69,6 +70,21 @@ def test_ratios_are_those_of_the_figures_beside_them(result: dict[str, Any]) -> 
     assert result["append_vs_naive_64_writers_sqlite"] >= result["append_vs_naive_sqlite"]
     assert result["p99_vs_fsync"] == pytest.approx(result["p99_ms_64_writers"] / result["fsync_ms"], rel=0.02)
     assert result["p99_needs_per_s"] == pytest.approx(6400 / result["fsync_ms"], rel=0.02)
+
+
+def test_a_slower_disk_is_slower_by_what_was_asked_for(result: dict[str, Any]) -> None:
+    """Where strace may not trace, nothing is said of slower disks."""
+    slower = result["p99_on_slower_disks"]
+    if shutil.which("strace") is None:
+        assert (slower, result["p99_vs_fsync_1ms"]) == ([], None)
+        pytest.skip("no strace")
+    assert [each["fsync_ms"] > 1 for each in slower] == [True]
+    assert result["p99_vs_fsync_1ms"] == pytest.approx(slower[0]["p99_ms"] / slower[0]["fsync_ms"], rel=0.02)
+
+
+def test_without_strace_nothing_is_said_of_slower_disks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert slower_disk.measure(1000, 1, 64) is None
 
 
 def test_what_was_not_measured_is_said(result: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import sys
 import threading
@@ -145,6 +146,16 @@ def test_after_a_gap_no_key_is_answered_before_there_is_a_new_filter(
                 in_memory(indexing, ["key 10"], 11)
     assert in_memory(indexing, ["key 10"], 11) == {}
     assert looked_up(indexing, ["key 10", "key 99"], 11) == ["key 10"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have priorities of their own on Linux")
+def test_the_thread_gives_way_to_whatever_else_has_work(begin: Begin) -> None:
+    """And no other thread of the process does."""
+    before = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    thread = begin(MemoryLog())._thread.native_id
+    assert thread is not None
+    eventually(lambda: os.getpriority(os.PRIO_PROCESS, thread) == 19)
+    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == before
 
 
 @pytest.mark.usefixtures("held_back")
