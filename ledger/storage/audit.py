@@ -138,8 +138,15 @@ def merged(entries: Rows, categories: Rows, keys: Rows, nodes: Rows) -> Iterator
             categories=frozenset(row[1] for row in category_groups.take(seq)),
             keys=frozenset(row[1] for row in key_groups.take(seq)),
         )
-        completed = {NodeId(*row[1:3]): row[3] for row in node_groups.take(seq)}
-        yield StoredEntry(seq, leaf, leaf_hash, key, binding, found, completed)
+        completed = {NodeId(*row[1:3]): blob(row[3]) for row in node_groups.take(seq)}
+        yield StoredEntry(
+            seq, blob(leaf), blob(leaf_hash), key, None if binding is None else blob(binding), found, completed
+        )
+
+
+def blob(value: object) -> bytes:
+    """Nothing, and so wrong, where a crafted SQLite file holds a value of another type than the column's."""
+    return value if isinstance(value, bytes) else b""
 
 
 class _Groups:

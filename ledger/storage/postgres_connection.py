@@ -28,6 +28,7 @@ error like any other. (The backslash is libpq's, for options.)
 """
 LOCK_SECONDS = 3
 """How long a sequencer waits for the lock: a session that was just cut off needs a moment to end."""
+ENCODING = "UTF8"
 CONNECT_SECONDS = 5
 READ_SECONDS = 30
 """Longest statement of a reader."""
@@ -39,7 +40,7 @@ while nothing is sent.
 _ALWAYS = {
     "search_path": SCHEMA,
     "synchronous_commit": "on",
-    "client_encoding": "UTF8",
+    "client_encoding": ENCODING,
     # Every question has an index. Statements are planned once, possibly while the tables are empty: a server that then
     # chose to read whole tables would go on doing so while they grow, a little more slowly with every entry.
     "enable_seqscan": "off",
@@ -113,6 +114,11 @@ def _connect(address: str, settings: dict[str, str]) -> Session:
         **parameters,  # type: ignore[arg-type]  # names of libpq's parameters, all of them texts
     )
     postgres_arrays.register(session)
+    if (encoding := session.info.parameter_status("server_encoding")) != ENCODING:
+        session.close()
+        raise StorageFailed(
+            f"the database's encoding is {encoding}, not {ENCODING}: one odd key would fail its whole batch"
+        )
     return session
 
 

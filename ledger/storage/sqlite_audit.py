@@ -19,6 +19,7 @@ from ledger.storage.audit import (
     NODES,
     StoredEntry,
     Stray,
+    blob,
     merged,
 )
 from ledger.storage.interface import Head
@@ -79,12 +80,12 @@ class SqliteAudit:
     def head(self) -> Head | None:
         """As Audit."""
         with self._rows("SELECT size, last FROM head WHERE id = 1") as rows:
-            return next((Head(*row) for row in rows), None)
+            return next((Head(*row) for row in rows if isinstance(row[0], int) and isinstance(row[1], str)), None)
 
     def checkpoint(self) -> tuple[int, bytes] | None:
         """As Audit."""
         with self._rows("SELECT size, note FROM checkpoint WHERE id = 1") as rows:
-            return next(((row[0], row[1]) for row in rows), None)
+            return next(((row[0], blob(row[1])) for row in rows), None)
 
     def indexed(self) -> int:
         """As Audit."""

@@ -11,8 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
-from ledger.errors import NotFound
+from ledger.errors import LedgerCorrupt, NotFound
 from ledger.search import leaf_matches
 from ledger.storage.interface import Head
 from ledger.storage.searchable import SearchFilters
@@ -21,6 +22,7 @@ from ledger.storage.sqlite_index import attach, indexed_keys, indexed_size
 from ledger.storage.sqlite_search import search
 from ledger.tree import NodeId
 
+Stored = TypeVar("Stored", int, str, bytes)
 _LEVEL_BITS = 6
 """For a node's level, behind the number of leaves that complete it."""
 
@@ -40,13 +42,14 @@ class SqliteReader:
     def head(self) -> Head:
         """As LogReader."""
         with self._reading() as connection:
-            return Head(*connection.execute("SELECT size, last FROM head WHERE id = 1").fetchone())
+            size, last = connection.execute("SELECT size, last FROM head WHERE id = 1").fetchone()
+            return Head(stored(size, int), stored(last, str))
 
     def leaves(self, start: int, end: int) -> list[bytes]:
         """As LogReader."""
         with self._reading() as connection:
             rows = connection.execute("SELECT leaf FROM entry WHERE seq >= ? AND seq < ? ORDER BY seq", (start, end))
-            return [row[0] for row in rows]
+            return [stored(row[0], bytes) for row in rows]
 
     def nodes(self, ids: Sequence[NodeId]) -> Mapping[NodeId, bytes]:
         """As LogReader."""
@@ -70,14 +73,15 @@ class SqliteReader:
             found = search(connection, filters, start, size, limit) if start < size else []
             newest = connection.execute("SELECT leaf FROM entry WHERE seq >= ? ORDER BY seq", (max(start, size),))
             with closing(newest) as rows:  # or whoever uses the connection next would see the log as it is now
-                matching = (row[0] for row in rows if leaf_matches(row[0], filters))
-                return found + list(islice(matching, limit - len(found)))
+                leaves = (stored(row[0], bytes) for row in rows)
+                matching = (leaf for leaf in leaves if leaf_matches(leaf, filters))
+                return [stored(leaf, bytes) for leaf in found] + list(islice(matching, limit - len(found)))
 
     def checkpoint(self) -> bytes | None:
         """As LogReader."""
         with self._reading() as connection:
             row = connection.execute("SELECT note FROM checkpoint WHERE id = 1").fetchone()
-            return None if row is None else row[0]
+            return None if row is None else stored(row[0], bytes)
 
     def close(self) -> None:
         """As LogReader."""
@@ -109,6 +113,15 @@ class SqliteReader:
         self._idle.put(connection)
 
 
+def stored(value: object, kind: type[Stored]) -> Stored:
+    """A value of its column's type. SQLite looks at that when it writes, so a file that somebody crafted may hold any
+    other; raises LedgerCorrupt then.
+    """
+    if not isinstance(value, kind):
+        raise LedgerCorrupt("a stored value is not of its column's type")
+    return value
+
+
 def node_place(node: NodeId) -> int:
     """Where a node stands: all are in the order in which they become complete."""
     return ((node.position + 1) << node.level << _LEVEL_BITS) + node.level
@@ -121,4 +134,4 @@ def _read_node(connection: sqlite3.Connection, node: NodeId) -> bytes:
         row = connection.execute("SELECT hash FROM node WHERE place = ?", (node_place(node),)).fetchone()
     if row is None:
         raise NotFound(f"node {node.position} of level {node.level} is not stored")
-    return bytes(row[0])
+    return stored(row[0], bytes)

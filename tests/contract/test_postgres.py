@@ -150,6 +150,17 @@ def test_an_accident_cannot_change_the_log(address: str, admin: psycopg.Connecti
     storage.close()
 
 
+def test_a_database_that_cannot_hold_every_key_is_refused(address: str, admin: psycopg.Connection[Any]) -> None:
+    """One key that LATIN1 does not have would fail the whole batch, and with it the entries of other callers."""
+    admin.execute("DROP DATABASE IF EXISTS latin")
+    admin.execute("CREATE DATABASE latin ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")
+    elsewhere = re.sub(r"@/[^?]*", "@/latin", address)
+    for connect in (PostgresStorage.open, PostgresReader):
+        with pytest.raises(StorageFailed, match="encoding is LATIN1"):
+            connect(elsewhere)
+    admin.execute("DROP DATABASE latin")
+
+
 def test_a_role_that_owns_nothing_runs_the_log_and_can_change_nothing(
     address: str, admin: psycopg.Connection[Any]
 ) -> None:

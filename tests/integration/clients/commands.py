@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 from unittest.mock import patch
 
+from tests.support.process_logs import logs_put_back
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -35,6 +37,7 @@ def run(main: Callable[[], NoReturn], *words: object, typed: str = "") -> Outcom
         patch.object(sys, "stdin", io.StringIO(typed)),
         redirect_stdout(out),
         redirect_stderr(err),
+        logs_put_back(),
     ):
         try:
             main()
