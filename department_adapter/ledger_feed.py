@@ -24,6 +24,8 @@ CLOSING_MESSAGES = 10_000
 """After a leaf that does not fit, so many messages are looked through for the checkpoint that signs it: ten million
 leaves, as many as a catch-up may bring before it.
 """
+CLOSING_SECONDS = 60.0
+"""And for so long: a ledger that lets leaves drip would keep what it showed from being told and logged."""
 
 
 @dataclass(frozen=True)
@@ -83,9 +85,10 @@ async def closing_checkpoint(refused: Extension, later: AsyncGenerator[Extension
     """The checkpoint that signs a refused extension: its own, or the next one; empty when there is none."""
     if refused.checkpoint:
         return refused.checkpoint
-    with suppress(ConsentgateError):
-        for _ in range(CLOSING_MESSAGES):
-            extension = await anext(later, None)
-            if extension is None or extension.checkpoint:
-                return b"" if extension is None else extension.checkpoint
+    with suppress(ConsentgateError, TimeoutError):
+        async with asyncio.timeout(CLOSING_SECONDS):
+            for _ in range(CLOSING_MESSAGES):
+                extension = await anext(later, None)
+                if extension is None or extension.checkpoint:
+                    return b"" if extension is None else extension.checkpoint
     return b""

@@ -123,3 +123,14 @@ async def test_without_a_checkpoint_there_is_nothing_to_hold_against_the_log(
     later: AsyncGenerator[Extension, None],
 ) -> None:
     assert await closing_checkpoint(LEAVES, later) == b""
+
+
+async def test_leaves_that_drip_are_not_waited_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def dripping() -> AsyncGenerator[Extension, None]:
+        while True:
+            await asyncio.sleep(0.01)
+            yield LEAVES
+
+    monkeypatch.setattr(ledger_feed, "CLOSING_SECONDS", 0.1)
+    async with asyncio.timeout(5):
+        assert await closing_checkpoint(LEAVES, dripping()) == b""
