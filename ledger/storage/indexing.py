@@ -36,8 +36,10 @@ PAUSE_SECONDS = 0.25
 """Fewer entries than ROUND wait this long, and a failed round as long before it is tried again."""
 MAX_LAG = 65_536
 """Most entries that may wait: their keys are in memory, and searches read them one by one."""
-LOWEST_PRIORITY = 19
-"""Linux's; of a thread, whatever the process has."""
+NICENESS = 10
+"""Linux's, from 0 to 19. With more, an index on a machine whose cores are all busy would hardly move: at 10 a tenth of
+a core is left to it, for some 10,000 entries a second.
+"""
 LAG_SECONDS = 10.0
 """How long an append waits for an index that is so far behind."""
 
@@ -50,7 +52,7 @@ def _give_way() -> None:
     """
     if sys.platform == "linux":
         with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOWEST_PRIORITY)
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
 
 
 LookUp = Callable[[Sequence[str]], Mapping[str, int]]

@@ -174,17 +174,24 @@ async def test_a_second_place_that_cannot_be_made_delays_a_new_log(
     folder: LogFolder, monkeypatch: pytest.MonkeyPatch, call: str, fate: str
 ) -> None:
     """Until the log's very first head has its second place, nobody sees a signature."""
-    true_call, failures = getattr(os, call), 2
+    true_call, true_open, failures, is_open = getattr(os, call), folder.open_storage, 2, False
+
+    def open_storage() -> LogStorage:
+        nonlocal is_open
+        storage = true_open()
+        is_open = True
+        return storage
 
     def fail_twice(*arguments: object) -> object:
         nonlocal failures
-        if failures and not folder.witnesses["tax"].shown:
+        if failures and is_open and not folder.witnesses["tax"].shown:
             failures -= 1
             if fate == "keep":
                 true_call(*arguments)
             raise OSError(5, "Input/output error")
         return true_call(*arguments)
 
+    folder.open_storage = open_storage
     monkeypatch.setattr(os, call, fail_twice)
     async with folder.running() as log:
         receipt = await log.append(KIND, transition(), "key")

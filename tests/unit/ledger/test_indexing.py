@@ -154,7 +154,7 @@ def test_the_thread_gives_way_to_whatever_else_has_work(begin: Begin) -> None:
     before = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
     thread = begin(MemoryLog())._thread.native_id
     assert thread is not None
-    eventually(lambda: os.getpriority(os.PRIO_PROCESS, thread) == 19)
+    eventually(lambda: os.getpriority(os.PRIO_PROCESS, thread) == 10)
     assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == before
 
 
