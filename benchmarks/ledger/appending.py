@@ -60,29 +60,32 @@ async def _sequence(sequencer: Sequencer, wanted: list[Wanted], writers: int) ->
     async def append(item: Wanted) -> object:
         return await sequencer.add(item.kind, item.body, item.key)
 
-    gc.freeze()  # what is going to be asked for: a ledger does not have it in memory, to be looked through for garbage
     try:
-        return await _write(append, wanted, writers)
+        return await write(append, wanted, writers)
     finally:
-        gc.unfreeze()
         running.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await running
 
 
-async def _write(append: Callable[[Wanted], Awaitable[object]], wanted: list[Wanted], writers: int) -> Appended:
+async def write(append: Callable[[Wanted], Awaitable[object]], wanted: list[Wanted], writers: int) -> Appended:
+    """So many tasks, each of which appends its next entry when the one before is there."""
     latencies: list[float] = []
     remaining = iter(wanted)
 
-    async def write() -> None:
+    async def one_writer() -> None:
         for item in remaining:
             begun = time.perf_counter()
             await append(item)
             latencies.append(time.perf_counter() - begun)
 
-    begun = time.perf_counter()
-    await asyncio.gather(*(write() for _ in range(writers)))
-    return Appended(len(wanted) / (time.perf_counter() - begun), latencies)
+    gc.freeze()  # what is going to be asked for: a ledger does not have it in memory, to be looked through for garbage
+    try:
+        begun = time.perf_counter()
+        await asyncio.gather(*(one_writer() for _ in range(writers)))
+        return Appended(len(wanted) / (time.perf_counter() - begun), latencies)
+    finally:
+        gc.unfreeze()
 
 
 class _InProcessWitness:
@@ -120,7 +123,7 @@ def receipts(
 
         try:
             return {
-                writers: await _write(append, [next(work) for _ in range(entries)], writers)
+                writers: await write(append, [next(work) for _ in range(entries)], writers)
                 for writers, entries in counts.items()
             }
         finally:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.ledger import appending, disk, naive, peers, slower_disk
+from benchmarks.ledger.floor import Floor
 from benchmarks.ledger.samples import P99, SMALL, WRITERS, Plan, Samples, ms
 from benchmarks.ledger.workload import Workload
 from benchmarks.progress import Told
@@ -59,6 +60,7 @@ def measure(plan: Plan, folder: Path, server: str | None, work: Workload, tell: 
         **(missing if server is None else _figures("postgres", samples)),
         **_latencies(samples),
         **_slower(plan, tell),
+        **_floor(plan, folder, work),
         **_peer(plan, folder, samples),
     }
 
@@ -131,6 +133,20 @@ def _slower(plan: Plan, tell: Told) -> dict[str, object]:
     slower = [each for each in found.values() if each is not None]
     one = found[MILLISECOND_US]
     return {"p99_vs_fsync_1ms": None if one is None else one["p99_vs_fsync"], "p99_on_slower_disks": slower}
+
+
+def _floor(plan: Plan, folder: Path, work: Workload) -> dict[str, object]:
+    """What 64 writers would have if the ledger did nothing but commit (benchmarks.ledger.floor)."""
+    floor, samples = Floor(folder / "floor.db"), Samples()
+    for _ in range(plan.rounds):
+        samples.add("fsync", *disk.sync_seconds(folder, SYNCS))
+        appended = floor.sequence(work, plan.appends, WRITERS)
+        samples.add("rate", appended.rate)
+        samples.add("p99", appended.quantile(P99))
+    floor.close()
+    p99 = samples.median("p99")
+    ratio = round(p99 / samples.median("fsync"), 2)
+    return {"floor_per_s": round(samples.median("rate")), "floor_p99_ms": ms(p99), "floor_p99_vs_fsync": ratio}
 
 
 def _peer(plan: Plan, folder: Path, samples: Samples) -> dict[str, object]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import shutil
+import sqlite3
 import sys
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -15,6 +17,7 @@ import pytest
 
 from benchmarks.ledger import measure, peers, picture, report, rounds, slower_disk, verifying
 from benchmarks.ledger.appending import Appended
+from benchmarks.ledger.floor import Floor
 from benchmarks.ledger.samples import FULL, QUICK, Plan, Samples, quantile
 from benchmarks.ledger.workload import Workload
 from benchmarks.progress import shown_progress
@@ -80,6 +83,21 @@ def test_a_slower_disk_is_slower_by_what_was_asked_for(result: dict[str, Any]) -
         pytest.skip("no strace")
     assert [each["fsync_ms"] > 1 for each in slower] == [True]
     assert result["p99_vs_fsync_1ms"] == pytest.approx(slower[0]["p99_ms"] / slower[0]["fsync_ms"], rel=0.02)
+
+
+def test_the_floor_stores_what_it_is_given_and_does_nothing_else(tmp_path: Path, result: dict[str, Any]) -> None:
+    floor = Floor(tmp_path / "floor.db")
+    appended = floor.sequence(Workload(100), 130, 64)
+    floor.close()
+    assert len(appended.latencies) == 130
+    with closing(sqlite3.connect(tmp_path / "floor.db")) as stored:
+        rows = stored.execute("SELECT seq, leaf, hash FROM entry ORDER BY seq").fetchall()
+    assert [(seq, digest) for seq, _, digest in rows] == [
+        (seq, hashlib.sha256(leaf).digest()) for seq, (_, leaf, _) in enumerate(rows)
+    ]
+    assert len(rows) == 130
+    assert result["floor_per_s"] > 0
+    assert result["floor_p99_vs_fsync"] > 0
 
 
 def test_without_strace_nothing_is_said_of_slower_disks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
