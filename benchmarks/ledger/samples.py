@@ -27,7 +27,7 @@ class Plan:
 
 
 FULL = Plan(MILLION, 7, 25_600, 640, 200, {1: 100, WRITERS: 2_560}, 40, (250, 500, 1000, 2000))
-QUICK = Plan(20_000, 3, 1_920, 96, 24, {1: 20, WRITERS: 640}, 10, (1000,))
+QUICK = Plan(20_000, 3, 7_680, 96, 24, {1: 20, WRITERS: 640}, 10, (1000,))
 """A turn of 25,600 appends has 400 batches of 64, so that p99 is not its worst batch, and six rounds of the index."""
 
 
