@@ -52,7 +52,8 @@ def _give_way() -> None:
     """
     if sys.platform == "linux":
         with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+            thread = threading.get_native_id()
+            os.setpriority(os.PRIO_PROCESS, thread, max(NICENESS, os.getpriority(os.PRIO_PROCESS, thread)))
 
 
 LookUp = Callable[[Sequence[str]], Mapping[str, int]]
@@ -156,7 +157,7 @@ class Indexing:
         self._recent.clear()  # all of it is indexed, or, after a failover, no longer there
         with self._working:
             self._filter = KeyFilter(self._index.all_keys(), self._size)
-        self._target, self._has_gap = self._size, False
+            self._target, self._has_gap = self._size, False  # what is indexed from here on is not in the filter
 
     def _drop_indexed(self) -> None:
         done = self._size

@@ -7,7 +7,7 @@ import random
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import pytest
 from structlog.testing import capture_logs
@@ -15,6 +15,7 @@ from structlog.testing import capture_logs
 from ledger.errors import StorageFailed
 from ledger.storage import indexing as indexing_module
 from ledger.storage.indexing import Indexing
+from ledger.storage.key_filter import KeyFilter
 from tests.support.memory_index import MemoryLog
 
 NEVER = 3600.0
@@ -146,6 +147,37 @@ def test_after_a_gap_no_key_is_answered_before_there_is_a_new_filter(
                 in_memory(indexing, ["key 10"], 11)
     assert in_memory(indexing, ["key 10"], 11) == {}
     assert looked_up(indexing, ["key 10", "key 99"], 11) == ["key 10"]
+
+
+@pytest.mark.usefixtures("held_back")
+def test_a_key_that_is_indexed_right_after_the_filter_was_made_is_looked_up(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the thread, when somebody else appended just then."""
+    log = MemoryLog(10)
+    indexing = begin(log)
+    is_made = False
+
+    def make(keys: Iterable[str], size: int) -> KeyFilter:
+        nonlocal is_made
+        made, is_made = KeyFilter(keys, size), True
+        return made
+
+    class Lock:
+        def __enter__(self) -> None: ...
+
+        def __exit__(self, *_: object) -> None:
+            nonlocal is_made
+            if is_made:
+                is_made = False
+                log.append("late")
+                indexing._extend()
+
+    monkeypatch.setattr(indexing_module, "KeyFilter", make)
+    monkeypatch.setattr(indexing, "_working", Lock())
+    log.append("key 10")  # by another process
+    in_memory(indexing, ["key 10"], 11)
+    assert looked_up(indexing, ["late"], 12) == ["late"]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="threads have priorities of their own on Linux")
